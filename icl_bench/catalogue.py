@@ -1,0 +1,203 @@
+"""What there is: built-in plugins (the file name is the name), entry points, and plugins in a user's own file.
+
+Listing imports nothing: names come from the tree, summaries from the first line of each file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from icl_bench.errors import PluginError, nearest
+
+PACKAGE = Path(__file__).parent
+KINDS = {
+    "models": "MODEL",
+    "scenarios": "SCENARIO",
+    "metrics": "METRIC",
+    "executors": "EXECUTOR",
+    "function_classes": "FUNCTION_CLASS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One plugin that can be loaded by name."""
+
+    kind: str
+    name: str
+    module: str
+    summary: str
+    attribute: str | None = None  # of an entry point; a built-in file ends with MODEL = ... or its like
+
+    @property
+    def built_in(self) -> bool:
+        """Whether the plugin ships with icl-bench."""
+        return self.module.startswith("icl_bench.")
+
+
+def _first_line(path: Path) -> str:
+    """Return the first line of a file's docstring without importing it."""
+    with path.open(encoding="utf-8") as file:
+        line = file.readline().strip()
+    return line.strip('"').strip() if line.startswith('"""') else ""
+
+
+def _built_in(kind: str) -> dict[str, Entry]:
+    root = PACKAGE / kind
+    entries = {}
+    for path in sorted(root.rglob("*.py")):
+        if path.name == "__init__.py":
+            continue
+        relative = path.relative_to(root).with_suffix("")
+        name = relative.as_posix() if kind == "scenarios" else relative.name
+        module = ".".join(["icl_bench", kind, *relative.parts])
+        entries[name] = Entry(kind, name, module, _first_line(path))
+    return entries
+
+
+def _installed(kind: str) -> dict[str, Entry]:
+    from importlib.metadata import entry_points
+
+    entries = {}
+    for point in entry_points(group=f"icl_bench.{kind}"):
+        package = point.dist.name if point.dist else "?"
+        entries[point.name] = Entry(kind, point.name, point.module, f"(from {package})", point.attr or None)
+    return entries
+
+
+@cache
+def entries(kind: str) -> Mapping[str, Entry]:
+    """Return every plugin of `kind` by name; a built-in name cannot be taken over by an entry point."""
+    if kind not in KINDS:
+        raise PluginError(
+            f"no such kind of plugin: {kind!r}; expected one of {', '.join(KINDS)}{nearest(kind, list(KINDS))}"
+        )
+    return {**_installed(kind), **_built_in(kind)}
+
+
+def find(kind: str, name: str) -> Entry:
+    """Return the entry called `name`; PluginError names a near miss."""
+    known = entries(kind)
+    if name not in known:
+        raise PluginError(
+            f"no {kind.removesuffix('s').replace('classe', 'class')} is called {name!r}{nearest(name, list(known))};"
+            f" `icl-bench list {kind}` shows all, and `./file.py:Name` takes one from your own file"
+        )
+    return known[name]
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise PluginError(f"no such file: {path}; expected `./file.py:Name` relative to the suite file")
+    name = f"icl_bench_user_{path.stem}_{abs(hash(str(path.resolve())))}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path} cannot be imported: expected a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise PluginError(f"{path} fails on import: {type(error).__name__}: {error}") from error
+    return module
+
+
+def is_file_reference(use: str) -> bool:
+    """Tell whether `use` names a plugin in a user's own file (`./file.py:Name`)."""
+    return ".py:" in use
+
+
+def plugin_class(kind: str, use: str, folder: Path | None = None) -> Any:
+    """Return the class that `use` names: a catalogue name, or `./file.py:Name` relative to `folder`.
+
+    Raises PluginError when it cannot be found or imported.
+    """
+    if is_file_reference(use):
+        file, _, attribute = use.rpartition(":")
+        module = _import_file((folder or Path.cwd()) / file)
+        where = file
+    else:
+        entry = find(kind, use)
+        attribute = entry.attribute or KINDS[kind]
+        where = entry.module
+        try:
+            module = importlib.import_module(entry.module)
+        except Exception as error:
+            raise PluginError(f"{use!r} fails on import: {type(error).__name__}: {error}") from error
+    if not hasattr(module, attribute):
+        public = [name for name, value in vars(module).items() if inspect.isclass(value)]
+        raise PluginError(f"{where} has no {attribute!r}{nearest(attribute, public)}")
+    return getattr(module, attribute)
+
+
+def build(kind: str, use: str, arguments: Mapping[str, Any], folder: Path | None = None) -> Any:
+    """Return an instance of the plugin that `use` names, its arguments checked against its signature.
+
+    Raises PluginError for unknown, missing or ill-typed arguments, all named at once.
+    """
+    cls = plugin_class(kind, use, folder)
+    problems = argument_problems(cls, arguments)
+    if problems:
+        raise PluginError("; ".join(f"{use}: {problem}" for problem in problems))
+    try:
+        return cls(**arguments)
+    except (PluginError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise PluginError(f"{use} cannot be built: {type(error).__name__}: {error}") from error
+
+
+def argument_problems(cls: Any, arguments: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with `arguments` for the signature of `cls`; empty when nothing is."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    parameters = signature_of(cls)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    named = [name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
+    problems = []
+    for name, value in arguments.items():
+        if name not in named:
+            if not takes_any:
+                listed = ", ".join(named) or "none"
+                problems.append(f"unknown argument {name!r}{nearest(name, named)}; it takes: {listed}")
+            continue
+        annotation = parameters[name].annotation
+        if annotation is inspect.Parameter.empty:
+            continue
+        try:
+            config = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+            TypeAdapter(annotation, config=config).validate_python(value)
+        except ValidationError:
+            problems.append(f"argument {name!r}: expected {_spelled(annotation)}, got {value!r}")
+    for name in named:
+        if parameters[name].default is inspect.Parameter.empty and name not in arguments:
+            problems.append(f"argument {name!r} is missing: expected {_spelled(parameters[name].annotation)}")
+    return problems
+
+
+def signature_of(cls: Any) -> dict[str, inspect.Parameter]:
+    """Return the parameters that building `cls` takes, with evaluated annotations where they can be."""
+    try:
+        return dict(inspect.signature(cls, eval_str=True).parameters)
+    except NameError:
+        return dict(inspect.signature(cls).parameters)
+
+
+def _spelled(annotation: Any) -> str:
+    if annotation is inspect.Parameter.empty:
+        return "a value"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")

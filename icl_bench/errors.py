@@ -1,0 +1,79 @@
+"""Every error that icl-bench raises on purpose, and the exit code each one ends the command line with.
+
+An error says what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+EXIT_PASS = 0
+EXIT_REGRESSION = 1
+EXIT_USAGE = 2
+EXIT_NOT_COMPARABLE = 3
+EXIT_INCOMPLETE = 4
+EXIT_INTERNAL = 5
+EXIT_INTERRUPTED = 130
+
+
+class IclBenchError(Exception):
+    """Root of the tree; `exit_code` is what the command line ends with."""
+
+    exit_code = EXIT_INTERNAL
+
+
+class UsageError(IclBenchError):
+    """What was asked cannot be done as it was asked: a bad option, name, value or file."""
+
+    exit_code = EXIT_USAGE
+
+
+class SuiteError(UsageError):
+    """A suite file is refused; `problems` holds every reason, each with its file and line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class PluginError(UsageError):
+    """A model, scenario, metric or executor cannot be found, imported or built with these arguments."""
+
+
+class TableError(UsageError):
+    """A table on disk is missing, damaged, or not one of icl-bench's."""
+
+
+class RunFolderError(UsageError):
+    """The results folder cannot be used: in use, unwritable, or another suite's."""
+
+
+class NotComparableError(IclBenchError):
+    """Two results answer different questions (prompts or schema differ)."""
+
+    exit_code = EXIT_NOT_COMPARABLE
+
+
+class IncompleteError(IclBenchError):
+    """Cells are missing or failed; what was finished is kept."""
+
+    exit_code = EXIT_INCOMPLETE
+
+
+class OutputError(IncompleteError):
+    """A table could not be written (disk full, quota, permissions lost); finished units are kept."""
+
+
+class NoClosedForm(IclBenchError):
+    """A reference answer was asked for where no closed form is known; becomes a `skipped` row."""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the known name closest to `name`, or an empty string."""
+    import difflib
+
+    tail = {entry.rsplit("/", 1)[-1]: entry for entry in known}
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if not close:
+        close = [tail[match] for match in difflib.get_close_matches(name, list(tail), n=1, cutoff=0.6)]
+    return f" (did you mean {close[0]!r}?)" if close else ""

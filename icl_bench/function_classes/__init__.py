@@ -1,0 +1,1 @@
+"""Task priors, one per file; each knows its Bayes predictor if there is one."""

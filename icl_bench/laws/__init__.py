@@ -1,0 +1,1 @@
+"""Prompt laws and their parts; drawing happens here and nowhere else."""

@@ -1,0 +1,28 @@
+"""The canonical form of a law: the same text for the same law on every machine, and its digest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+
+def canonical(value: Any) -> Any:
+    """Return nested plain values that spell out a law: every dataclass as its name and fields, floats exactly."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"law": type(value).__name__, **fields}
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value]
+    if isinstance(value, bool) or value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return value.hex()
+    raise TypeError(f"a law holds a value with no canonical form: {type(value).__name__}")
+
+
+def law_digest(law: Any) -> str:
+    """Return the hex digest of a law's canonical form."""
+    text = json.dumps(canonical(law), sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

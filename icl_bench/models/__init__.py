@@ -1,0 +1,1 @@
+"""In-context learners, one per file, in folders by kind."""

@@ -1,0 +1,1 @@
+"""Attention layers with weights known in closed form."""

@@ -1,0 +1,1 @@
+"""What other learners are held against."""

@@ -1,0 +1,144 @@
+"""What a plugin must look like. A plugin is any class with these members; nothing needs to be inherited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from icl_bench.laws.law import Parameters, PromptLaw
+    from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
+
+
+@runtime_checkable
+class Model(Protocol):
+    """An in-context learner: maps prompts to predictions with no weight update.
+
+    A query's answer may depend on that query and its first `context_sizes[j]` examples alone.
+    """
+
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        """Answer every query of every prompt; mean has shape (prompt, query)."""
+        ...
+
+
+@runtime_checkable
+class BindsLaws(Protocol):
+    """A model that needs to know a law before it can answer, as a trained learner knows its training law.
+
+    Only references (such as `bayes`) may use the test law; a learner uses the training law alone.
+    """
+
+    def bind(self, training: PromptLaw, test: PromptLaw) -> Model:
+        """Return the model to be asked on prompts drawn from `test`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinearMaps:
+    """What a learner linear in the labels does: its weight estimate is B(X) y, at each context size."""
+
+    signal: Tensor  # (prompt, size, dim, dim) B X: what the noiseless weights are mapped to
+    noise: Tensor  # (prompt, size, dim, dim) B B^T: covariance of the estimate per unit of noise variance
+
+
+@runtime_checkable
+class LinearLearner(Protocol):
+    """A model whose prediction is x_q . B(X) y, so that its risk given X is exact (THEORY: estimators)."""
+
+    def linear_maps(self, prompts: PromptBatch) -> LinearMaps:
+        """Return B X and B B^T at each of `prompts.distinct_sizes()`."""
+        ...
+
+
+@runtime_checkable
+class KnowsItsTail(Protocol):
+    """A model whose squared error has a known tail index; the mean exists where the index exceeds 1."""
+
+    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+        """Return the tail index of the squared error to f; infinity when every moment exists."""
+        ...
+
+
+class Scenario(Protocol):
+    """One shift with one dial: a function from law to law that draws nothing."""
+
+    severities: tuple[float | None, ...]
+    """The grid used when a suite names none."""
+
+    def identity(self, law: PromptLaw) -> float | None:
+        """Return the severity at which `shift` returns `law` itself, or None when there is none."""
+        ...
+
+    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
+        """Return the shifted law; ValueError when the severity makes no sense for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All that a metric may look at: one model's prediction on one block, with the truth."""
+
+    prompts: PromptBatch
+    targets: TargetBatch
+    parameters: Parameters
+    prediction: Prediction
+    model: Model
+    reference: Callable[[str], tuple[Model, Prediction]]
+    """Answer of a named reference model on the same prompts; NoClosedForm when it has none."""
+
+    def tail_index(self, model: Model, context_size: int) -> float | None:
+        """Return the tail index of `model`'s squared error after `context_size` examples, None when unknown."""
+        if isinstance(model, KnowsItsTail):
+            return model.tail_index(self.parameters, context_size)
+        return None
+
+
+class Metric(Protocol):
+    """A loss per query. A ratio metric divides the mean of column `of` by the mean of column `over`.
+
+    `needs_model` is False for what depends on the prompts alone (stored once, not once a model).
+    """
+
+    needs_model: bool
+    of: str
+    """The stored column this metric summarises: its own name, but for a ratio."""
+    over: str | None
+    """The column whose mean divides it, or None."""
+
+    def losses(self, answer: Answer) -> Tensor:
+        """Return the losses, shape (prompt, query), float64; NoClosedForm where the metric has no value."""
+        ...
+
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:
+        """Return the tail index of the loss, None when theory does not give it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one job: `value` when it ended, else why it did not."""
+
+    job: Any
+    value: Any = None
+    status: str = "ok"  # ok | error | timeout
+    message: str = ""
+
+
+class Executor(Protocol):
+    """Runs jobs somewhere. Outcomes may come in any order; each job yields exactly one."""
+
+    def __init__(self, workers: int) -> None: ...
+
+    def map(
+        self, work: Callable[[Any], Any], jobs: Sequence[Any], timeout: float | None
+    ) -> Iterator[Outcome]:
+        """Run `work(job)` for each job; one that outlasts `timeout` seconds ends as `timeout`."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...

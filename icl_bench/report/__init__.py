@@ -1,0 +1,1 @@
+"""Finished tables as text."""

@@ -1,0 +1,1 @@
+"""Shifts, one per file, in folders by axis."""

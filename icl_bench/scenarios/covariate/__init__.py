@@ -1,0 +1,1 @@
+"""Shifts of the covariates of context and query."""

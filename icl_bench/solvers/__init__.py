@@ -1,0 +1,1 @@
+"""Answers of the linear learners at every context size at once."""

@@ -1,0 +1,1 @@
+"""Intervals, quantiles and tails: numpy in, numpy out."""

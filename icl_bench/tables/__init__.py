@@ -1,0 +1,1 @@
+"""The schema of every table, and the only code that touches Parquet."""

@@ -1,0 +1,1 @@
+"""Exact risks and tail indices: formula above the code, source in the docstring."""

@@ -1,0 +1,52 @@
+"""The posterior mean under a given law, as a learner, with its exact risk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from icl_bench.errors import NoClosedForm
+from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.prompts import Prediction, PromptBatch
+from icl_bench.protocols import LinearMaps
+from icl_bench.solvers.min_norm import min_norm_fit
+from icl_bench.solvers.prefix_moments import prefix_gram
+from icl_bench.theory.linear_learners import polynomial_maps
+from icl_bench.theory.tails import least_squares_tail, noise_limited_tail
+
+
+def ridge_maps(prompts: PromptBatch, penalty: float) -> LinearMaps:
+    """Return the maps of ridge regression, w_hat = (X^T X + penalty I)^-1 X^T y; min-norm at penalty 0."""
+    if penalty == 0.0:
+        return min_norm_fit(prompts, with_maps=True).maps()
+    gram = prefix_gram(prompts.context_x.double(), prompts.distinct_sizes()[0])
+    eye = torch.eye(prompts.n_dims, dtype=gram.dtype, device=gram.device)
+    return polynomial_maps(torch.linalg.inv(gram + penalty * eye), gram)
+
+
+@dataclass(frozen=True)
+class PosteriorMean:
+    """Answers with the posterior mean of f(x_q) under `law`, whatever law the prompts come from."""
+
+    law: PromptLaw
+
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        """Return the posterior mean (prompt, query); NoClosedForm where none is known."""
+        return Prediction(self.law.bayes(prompts).mean)
+
+    def _penalty(self) -> float | None:
+        return self.law.prior.ridge_penalty(self.law.noise.variance)
+
+    def linear_maps(self, prompts: PromptBatch) -> LinearMaps:
+        """Those of ridge regression, where the posterior mean is one; NoClosedForm elsewhere."""
+        penalty = self._penalty()
+        if penalty is None:
+            raise NoClosedForm("no exact risk: the posterior mean is not linear in the labels")
+        return ridge_maps(prompts, penalty)
+
+    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+        """As light as the noise allows; of least squares when the law has no noise."""
+        if self._penalty() == 0.0:
+            return least_squares_tail(parameters, context_size)
+        return noise_limited_tail(parameters)
