@@ -5,6 +5,7 @@ Listing imports nothing: names come from the tree, summaries from the first line
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -98,7 +99,8 @@ def find(kind: str, name: str) -> Entry:
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise PluginError(f"no such file: {path}; expected `./file.py:Name` relative to the suite file")
-    name = f"icl_bench_user_{path.stem}_{abs(hash(str(path.resolve())))}"
+    source = hashlib.blake2b(path.read_bytes() + str(path.resolve()).encode(), digest_size=8).hexdigest()
+    name = f"icl_bench_user_{path.stem}_{source}"  # an edited file is another module
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

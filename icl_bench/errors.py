@@ -35,6 +35,9 @@ class SuiteError(UsageError):
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
 
+    def __reduce__(self) -> tuple[type[SuiteError], tuple[tuple[str, ...]]]:
+        return type(self), (self.problems,)  # from a worker process back to the command
+
 
 class PluginError(UsageError):
     """A model, scenario, metric or executor cannot be found, imported or built with these arguments."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,8 +66,10 @@ class KnowsItsTail(Protocol):
 class Scenario(Protocol):
     """One shift with one dial: a function from law to law that draws nothing."""
 
-    severities: tuple[float | None, ...]
-    """The grid used when a suite names none."""
+    @property
+    def severities(self) -> tuple[float | None, ...]:
+        """The usual grid."""
+        ...
 
     def identity(self, law: PromptLaw) -> float | None:
         """Return the severity at which `shift` returns `law` itself, or None when there is none."""
@@ -103,11 +105,20 @@ class Metric(Protocol):
     `needs_model` is False for what depends on the prompts alone (stored once, not once a model).
     """
 
-    needs_model: bool
-    of: str
-    """The stored column this metric summarises: its own name, but for a ratio."""
-    over: str | None
-    """The column whose mean divides it, or None."""
+    @property
+    def needs_model(self) -> bool:
+        """Whether the loss depends on the model, not on the prompts alone."""
+        ...
+
+    @property
+    def of(self) -> str:
+        """The stored column this metric summarises: its own name, but for a ratio."""
+        ...
+
+    @property
+    def over(self) -> str | None:
+        """The column whose mean divides it, or None."""
+        ...
 
     def losses(self, answer: Answer) -> Tensor:
         """Return the losses, shape (prompt, query), float64; NoClosedForm where the metric has no value."""
@@ -116,6 +127,20 @@ class Metric(Protocol):
     def tail_index(self, answer: Answer, context_size: int) -> float | None:
         """Return the tail index of the loss, None when theory does not give it."""
         ...
+
+
+class RatioMetric:
+    """Base of metrics that divide the mean of one stored column by the mean of another; stores nothing itself."""
+
+    needs_model: ClassVar[bool] = True
+
+    def losses(self, answer: Answer) -> Tensor:
+        """Refuse: a ratio is made of the columns `of` and `over`."""
+        raise NotImplementedError(f"{type(self).__name__} stores no losses of its own")
+
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:  # noqa: ARG002
+        """None: as of the column `of`."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,162 @@
+"""From names and numbers to objects: laws, models and metrics of a suite."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from icl_bench import __version__, catalogue
+from icl_bench.errors import PluginError, SuiteError
+from icl_bench.laws.law import PromptLaw, Sizes
+from icl_bench.laws.noise import GaussianNoise
+from icl_bench.plan import PromptSet
+from icl_bench.protocols import BindsLaws, Metric, Model, Scenario
+from icl_bench.suite import ModelSpec, PromptSettings, ScenarioSpec, Severity, Suite
+
+
+def load_model(name: str, **arguments: Any) -> Model:
+    """Return a model by name or by `./file.py:Name`; PluginError when it cannot be built.
+
+    A model that follows from a law (`bayes`, `linear_self_attention`, ...) is asked through `bind(training, test)`.
+    """
+    model: Model = catalogue.build("models", name, arguments)
+    return model
+
+
+def load_scenario(name: str, **arguments: Any) -> Scenario:
+    """Return a scenario by name (`covariate/scale`) or by `./file.py:Name`; PluginError when it cannot be built."""
+    scenario: Scenario = catalogue.build("scenarios", name, arguments)
+    return scenario
+
+
+def base_law(settings: PromptSettings) -> PromptLaw:
+    """Return the unshifted law that prompt settings describe."""
+    arguments = {"n_dims": settings.n_dims, **settings.function_class_arguments}
+    prior = catalogue.build("function_classes", settings.function_class, arguments)
+    return PromptLaw(
+        prior=prior,
+        noise=GaussianNoise(settings.noise_std**2),
+        sizes=Sizes(settings.context_sizes, settings.queries_per_context),
+    )
+
+
+def training_law(suite: Suite) -> PromptLaw:
+    """Return the law that a suite's learners were trained under."""
+    training, law = suite.training, base_law(suite.prompts)
+    n_context = training.n_context if training.n_context is not None else law.sizes.n_context
+    noise = law.noise if training.noise_std is None else law.noise.with_variance(training.noise_std**2)
+    return replace(law, sizes=Sizes((n_context,)), noise=noise)
+
+
+@dataclass(frozen=True, slots=True)
+class CellLaw:
+    """The law of one prompt set, and how summaries show it."""
+
+    law: PromptLaw
+    identity: bool | None  # whether the severity is the unshifted one; None for a product
+    headline_size: int  # the context size that a prompt of the training length has under it
+
+
+def shifted(suite: Suite, spec: ScenarioSpec, law: PromptLaw, point: tuple[Severity, ...]) -> PromptLaw:
+    """Return `law` shifted by every factor of a scenario in turn; SuiteError when a severity is refused."""
+    for factor, severity in zip(spec.factors, point, strict=True):
+        scenario: Scenario = catalogue.build("scenarios", factor.use, factor.arguments, suite.folder)
+        try:
+            law = scenario.shift(law, severity)
+        except ValueError as error:
+            raise SuiteError([f"scenario {spec.label!r} at severity {severity}: {error}"]) from error
+    return law
+
+
+def cell_law(suite: Suite, prompt_set: PromptSet) -> CellLaw:
+    """Return the law that a prompt set draws from."""
+    spec = suite.scenarios[prompt_set.scenario]
+    base = base_law(spec.prompts)
+    law = shifted(suite, spec, base, prompt_set.point)
+    training_size = training_law(suite).sizes.n_context
+    at_training_size = replace(base, sizes=Sizes((training_size,)))
+    wanted = shifted(suite, spec, at_training_size, prompt_set.point).sizes.n_context
+    headline = min(law.sizes.context_sizes, key=lambda size: (abs(size - wanted), size))
+    identity = None
+    if len(spec.factors) == 1:
+        scenario = catalogue.build("scenarios", spec.factors[0].use, spec.factors[0].arguments, suite.folder)
+        identity = prompt_set.severity == scenario.identity(base)
+    return CellLaw(law, identity, headline)
+
+
+def bound(model: Model, training: PromptLaw, test: PromptLaw) -> Model:
+    """Return the model to be asked on prompts from `test`; binds the laws when the model wants them."""
+    return model.bind(training, test) if isinstance(model, BindsLaws) else model
+
+
+def build_model(suite: Suite, spec: ModelSpec) -> Model:
+    """Return a suite's model, not yet bound; PluginError when it cannot be built or cannot predict."""
+    model = catalogue.build("models", spec.use, spec.arguments, suite.folder)
+    if not callable(getattr(model, "predict", None)):
+        raise PluginError(f"{spec.use} has no method predict(prompts): expected a model")
+    return model  # type: ignore[no-any-return]
+
+
+def is_foreign(spec: ModelSpec) -> bool:
+    """Tell whether a model comes from outside icl-bench, so that its contracts are checked while it runs."""
+    return catalogue.is_file_reference(spec.use) or not catalogue.find("models", spec.use).built_in
+
+
+def build_metrics(names: tuple[str, ...]) -> dict[str, Metric]:
+    """Return the named metrics, and after them the ones whose columns they need, by name."""
+    built: dict[str, Metric] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop(0)
+        if name in built:
+            continue
+        kind, _, argument = name.partition(":")
+        metric: Metric = catalogue.build("metrics", kind, {"reference": argument} if argument else {})
+        built[name] = metric
+        waiting.extend(column for column in (metric.of, metric.over) if column is not None)
+    return built
+
+
+def model_digest(suite: Suite, spec: ModelSpec) -> str:
+    """Return the hex digest of what defines a model: name, arguments, and its file or its package's version."""
+    if catalogue.is_file_reference(spec.use):
+        path = suite.folder / spec.use.rpartition(":")[0]
+        origin = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    else:
+        entry = catalogue.find("models", spec.use)
+        origin = code_digest() if entry.built_in else _package_version(entry.module)
+    content = [spec.use, _plain(spec.arguments), origin]
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, str]:
+    return {name: repr(value) for name, value in arguments.items()}
+
+
+def _package_version(module: str) -> str:
+    from importlib.metadata import packages_distributions, version
+
+    packages = packages_distributions().get(module.split(".")[0], [])
+    return ",".join(f"{package}=={version(package)}" for package in sorted(packages)) or "unknown"
+
+
+_ANSWERING = ("function_classes", "laws", "metrics", "models", "scenarios", "solvers", "theory")
+
+
+@functools.cache
+def code_digest() -> str:
+    """Return the hex digest of icl-bench's own code that draws, answers and scores, and of its version."""
+    total = hashlib.blake2b(__version__.encode(), digest_size=16)
+    package = Path(__file__).parent
+    files = [package / name for name in ("assemble.py", "evaluate.py", "prompts.py", "seeding.py")]
+    for folder in _ANSWERING:
+        files.extend(sorted((package / folder).rglob("*.py")))
+    for file in files:
+        total.update(file.relative_to(package).as_posix().encode())
+        total.update(file.read_bytes())
+    return total.hexdigest()

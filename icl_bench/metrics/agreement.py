@@ -1,0 +1,43 @@
+"""Mean squared difference to a reference's predictions: `agreement:ols`, `agreement:ridge`, ..."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from icl_bench.protocols import Answer
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """(prediction - reference's prediction)^2: which algorithm does the learner resemble (Akyurek et al. 2211.15661)?
+
+    Written `agreement:NAME`, NAME any model of the catalogue that needs no argument (ols, ridge, averaging,
+    bayes_train, ...).
+    """
+
+    reference: str
+
+    needs_model: ClassVar[bool] = True
+    over: ClassVar[str | None] = None
+
+    @property
+    def of(self) -> str:
+        """The column, named after the reference."""
+        return f"agreement:{self.reference}"
+
+    def losses(self, answer: Answer) -> Tensor:
+        """Return the squared difference, (prompt, query); NoClosedForm where the reference has no answer."""
+        _, reference = answer.reference(self.reference)
+        return (answer.prediction.mean - reference.mean).square()
+
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:
+        """Return the smaller of the model's and the reference's; None when either is unknown."""
+        reference, _ = answer.reference(self.reference)
+        own, other = answer.tail_index(answer.model, context_size), answer.tail_index(reference, context_size)
+        return None if own is None or other is None else min(own, other)
+
+
+METRIC = Agreement

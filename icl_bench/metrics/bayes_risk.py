@@ -1,0 +1,33 @@
+"""Bayes risk given the prompt: the posterior variance, a property of the prompts alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from icl_bench.errors import NoClosedForm
+from icl_bench.protocols import Answer
+
+
+@dataclass(frozen=True)
+class BayesRisk:
+    """Posterior variance of f(x): the expected squared error of the best possible answer to this very prompt."""
+
+    needs_model: ClassVar[bool] = False
+    of: ClassVar[str] = "bayes_risk"
+    over: ClassVar[str | None] = None
+
+    def losses(self, answer: Answer) -> Tensor:
+        """Return the posterior variance, (prompt, query); NoClosedForm where no Bayes prediction is known."""
+        if answer.targets.bayes_var is None:
+            raise NoClosedForm("no closed-form Bayes prediction under this law")
+        return answer.targets.bayes_var
+
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:  # noqa: ARG002
+        """Every moment exists."""
+        return float("inf")
+
+
+METRIC = BayesRisk

@@ -1,0 +1,38 @@
+"""Exact risk given the covariates, for learners linear in the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from icl_bench.errors import NoClosedForm
+from icl_bench.protocols import Answer, LinearLearner
+from icl_bench.theory.linear_learners import conditional_risk
+
+
+@dataclass(frozen=True)
+class ExactRisk:
+    """E[(prediction - f)^2 | X] in closed form: no label, task or query is sampled (THEORY, section 3).
+
+    Its mean equals that of squared_error, with far less variance; known for learners linear in the labels.
+    """
+
+    needs_model: ClassVar[bool] = True
+    of: ClassVar[str] = "exact_risk"
+    over: ClassVar[str | None] = None
+
+    def losses(self, answer: Answer) -> Tensor:
+        """Return the risk given the query's context, (prompt, query); NoClosedForm for other learners."""
+        if not isinstance(answer.model, LinearLearner):
+            raise NoClosedForm("no exact risk: the model is not known to be linear in the labels")
+        risk = conditional_risk(answer.model.linear_maps(answer.prompts), answer.parameters)
+        return risk[:, answer.prompts.distinct_sizes()[1]]
+
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:
+        """Return that of the model's squared error."""
+        return answer.tail_index(answer.model, context_size)
+
+
+METRIC = ExactRisk

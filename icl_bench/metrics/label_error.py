@@ -1,0 +1,31 @@
+"""Squared error to the noisy label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from icl_bench.protocols import Answer
+from icl_bench.theory.tails import label_tail
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """(prediction - y)^2: the risk plus the noise variance, for comparison with papers that report it."""
+
+    needs_model: ClassVar[bool] = True
+    of: ClassVar[str] = "label_error"
+    over: ClassVar[str | None] = None
+
+    def losses(self, answer: Answer) -> Tensor:
+        """Return (prediction - y)^2, (prompt, query)."""
+        return (answer.prediction.mean - answer.targets.query_y).square()
+
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:
+        """Return the smaller of the model's and the noise's."""
+        return label_tail(answer.parameters, answer.tail_index(answer.model, context_size))
+
+
+METRIC = LabelError

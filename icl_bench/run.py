@@ -1,0 +1,336 @@
+"""The main job: a suite file becomes tables, block by block, whatever interrupts it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from icl_bench import catalogue
+from icl_bench.assemble import build_metrics, cell_law, code_digest, model_digest, training_law
+from icl_bench.errors import PluginError, SuiteError, UsageError
+from icl_bench.evaluate import Conditions, evaluate_block
+from icl_bench.plan import Block, Plan, PromptSet, make_plan
+from icl_bench.protocols import Executor, Metric, Outcome
+from icl_bench.provenance import now, provenance
+from icl_bench.run_folder import RunFolder, open_run_folder
+from icl_bench.scoring import MetricColumns, Stored, SuiteKey, score_prompt_set
+from icl_bench.suite import Suite, load_suite, with_n_prompts
+from icl_bench.tables.io import UnitHeader, read_losses, read_scores, write_scores, write_unit
+from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
+from icl_bench.tables.schema import PROMPTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GRACE_SECONDS = 60.0
+"""Beyond its models' time limits, how long a job may take to draw, score and write before its worker is replaced."""
+
+
+class Progress(Protocol):
+    """Is told how a run goes."""
+
+    def begin(self, blocks: int, done: int) -> None:
+        """The run has `blocks` blocks, `done` of which are finished already."""
+
+    def advance(self, label: str) -> None:
+        """A block of the scenario `label` is finished."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know."""
+
+    def scoring(self) -> None:
+        """All blocks are finished; tables are being made."""
+
+
+class _Silent:
+    def begin(self, blocks: int, done: int) -> None: ...
+    def advance(self, label: str) -> None: ...
+    def note(self, text: str) -> None: ...
+    def scoring(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or partly finished run on disk."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """scores.parquet as a pandas frame: one row per cell, context size and metric."""
+        return read_scores(self.path / "scores.parquet").to_pandas()  # type: ignore[no-any-return]
+
+    @property
+    def losses(self) -> pd.DataFrame:
+        """Every per-prompt loss as a pandas frame: one row per prompt, context size and model (large)."""
+        return read_losses(self.path / "losses").to_pandas()  # type: ignore[no-any-return]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell asked for was answered, or skipped for a stated reason."""
+        return self.manifest.status == "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One block for one worker: draw, ask, score, write."""
+
+    suite: Suite
+    block: Block
+    unit: Path
+    marker: Path
+    run_digest: str
+    conditions: Conditions
+    given_up: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def work(job: Job) -> UnitHeader:
+    """Do one job; the unit on disk is whole or absent."""
+    import torch
+
+    torch.set_num_threads(job.conditions.threads)
+
+    def mark(model: str) -> None:
+        job.marker.write_text(model, encoding="utf-8")
+
+    unit = evaluate_block(job.suite, job.block, job.run_digest, job.conditions, job.given_up, mark)
+    write_unit(job.unit, unit)
+    job.marker.unlink(missing_ok=True)
+    return unit.header
+
+
+def read_run(path: str | Path) -> Run:
+    """Return the run in a folder; TableError when there is none."""
+    folder = Path(path)
+    return Run(folder, read_manifest(folder))
+
+
+def run_suite(
+    suite: str | Path | Suite,
+    out: str | Path | None = None,
+    *,
+    models: Sequence[str] = (),
+    scenarios: Sequence[str] = (),
+    n_prompts: int | None = None,
+    device: str = "cpu",
+    executor: str = "serial",
+    workers: int | None = None,
+    fresh: bool = False,
+    time_limit: float | None = 600.0,
+    progress: Progress | None = None,
+    command: str = "",
+) -> Run:
+    """Run a suite into the folder `out` (default results/NAME), continuing what is there; return the run.
+
+    `models` and `scenarios` narrow it to names or globs; `n_prompts` replaces every prompt count; `time_limit` is in
+    seconds per model and block. A script that asks for `executor = "processes"` needs the usual
+    `if __name__ == "__main__":`.
+
+    Raises UsageError (bad suite, option or folder), OutputError (disk full), PluginError. A model that fails makes
+    rows with a status, not an exception.
+    """
+    suite = suite if isinstance(suite, Suite) else load_suite(suite)
+    if n_prompts is not None:
+        if n_prompts < 1:
+            raise UsageError(f"prompts: expected at least 1, got {n_prompts}")
+        suite = with_n_prompts(suite, n_prompts)
+    plan = make_plan(suite, models, scenarios)
+    metrics = check_suite(suite, plan)
+    check_device(device)
+    n_workers = 1 if executor == "serial" else max(1, workers or 1)
+    conditions = Conditions(device=device, time_limit=time_limit)
+    manifest = _manifest(suite, conditions, executor, n_workers, command)
+    folder_path = Path(out) if out is not None else Path("results") / suite.name
+    started = time.monotonic()
+    with open_run_folder(folder_path, manifest, fresh) as folder:
+        write_manifest(folder_path, manifest)
+        telling = progress or _Silent()
+        folder.scan(manifest.run_digest, dict(manifest.models), telling.note)
+        with catalogue.build("executors", executor, {"workers": n_workers}) as pool:
+            _execute(suite, plan, folder, manifest.run_digest, conditions, pool, telling)
+        telling.scoring()
+        manifest = _score(suite, plan, folder, metrics, manifest)
+        manifest = dataclasses.replace(manifest, finished=now(), seconds=round(time.monotonic() - started, 3))
+        write_manifest(folder_path, manifest)
+    return Run(folder_path, manifest)
+
+
+def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
+    """Build every law and metric and check every model's arguments; SuiteError names all that is refused."""
+    problems: list[str] = []
+    for spec in suite.models:
+        try:
+            cls = catalogue.plugin_class("models", spec.use, suite.folder)
+            wrong = catalogue.argument_problems(cls, spec.arguments)
+            problems.extend(f"{spec.where}: model {spec.label!r}: {text}" for text in wrong)
+        except PluginError as error:
+            problems.append(f"{spec.where}: model {spec.label!r}: {error}")
+    asked = {(prompt_set.scenario, prompt_set.point): prompt_set for prompt_set in plan.prompt_sets}
+    for (scenario, _), prompt_set in asked.items():
+        try:
+            cell_law(suite, prompt_set)
+        except (PluginError, SuiteError, ValueError) as error:
+            problems.append(f"{suite.scenarios[scenario].where}: {error}")
+    try:
+        metrics = build_metrics(suite.metrics)
+    except PluginError as error:
+        problems.append(f"metrics: {error}")
+    if problems:
+        raise SuiteError(list(dict.fromkeys(problems)))
+    return metrics
+
+
+def check_device(device: str) -> None:
+    """Raise UsageError unless torch can compute on `device`."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(
+            f"device: {device!r} cannot be used ({' '.join(str(error).split())[:160]}); `icl-bench doctor` lists what can"
+        ) from error
+
+
+def _manifest(suite: Suite, conditions: Conditions, executor: str, workers: int, command: str) -> Manifest:
+    run_digest = hashlib.blake2b(
+        "/".join([suite.question_digest, conditions.device, code_digest()]).encode(), digest_size=16
+    ).hexdigest()
+    return Manifest(
+        suite=suite.name,
+        suite_version=suite.version,
+        suite_digest=suite.digest,
+        run_digest=run_digest,
+        code_digest=code_digest(),
+        suite_text=suite.text,
+        training_context=training_law(suite).sizes.n_context,
+        n_dims=suite.prompts.n_dims,
+        scenarios=tuple(spec.label for spec in suite.scenarios),
+        models={spec.label: model_digest(suite, spec) for spec in suite.models},
+        metrics=suite.metrics,
+        device=conditions.device,
+        executor=executor,
+        workers=workers,
+        threads=conditions.threads,
+        command=command,
+        started=now(),
+        **provenance(),
+    )
+
+
+def _execute(
+    suite: Suite,
+    plan: Plan,
+    folder: RunFolder,
+    run_digest: str,
+    conditions: Conditions,
+    pool: Executor,
+    progress: Progress,
+) -> None:
+    """Do every job that is not done; a worker that hangs or dies costs the model it was asking, no more."""
+    blocks = list(plan.blocks())
+    jobs = []
+    for block in blocks:
+        models = folder.lacking(block)
+        if models:
+            wanted = dataclasses.replace(block, models=models)
+            unit = folder.new_unit(wanted)
+            jobs.append(Job(suite, wanted, unit, folder.working / unit.stem, run_digest, conditions))
+    progress.begin(len(blocks), len(blocks) - len(jobs))
+    while jobs:
+        again = []
+        for outcome in pool.map(work, jobs, _job_seconds(plan, conditions)):
+            if outcome.status == "ok":
+                for stored in outcome.value.outcomes:
+                    folder.add(Stored(outcome.job.unit, outcome.value, stored))
+                progress.advance(outcome.job.block.prompt_set.label)
+            else:
+                again.append(_without_culprit(outcome, conditions, progress.note))
+        jobs = again
+
+
+def _job_seconds(plan: Plan, conditions: Conditions) -> float | None:
+    if conditions.time_limit is None:
+        return None
+    return conditions.time_limit * (len(plan.models) + 1) + GRACE_SECONDS
+
+
+def _without_culprit(outcome: Outcome, conditions: Conditions, note: Callable[[str], None]) -> Job:
+    """Return the job again, giving up the model that its worker was asking when it was lost."""
+    job: Job = outcome.job
+    try:
+        culprit = job.marker.read_text(encoding="utf-8")
+    except OSError:
+        culprit = ""
+    if culprit in ("", PROMPTS) or culprit in job.given_up:
+        raise UsageError(
+            f"a worker was lost while drawing {job.block.prompt_set.label}, not in a model: {outcome.message};"
+            " run the same command again to continue, with fewer --workers if memory is short"
+        )
+    message = outcome.message
+    if outcome.status == "timeout":
+        message = f"no answer within {conditions.time_limit:g} s; its worker had to be stopped"
+    note(f"{culprit} on {job.block.prompt_set.label}: {message}")
+    return dataclasses.replace(job, given_up={**job.given_up, culprit: (outcome.status, message)})
+
+
+def _score(
+    suite: Suite, plan: Plan, folder: RunFolder, metrics: Mapping[str, Metric], manifest: Manifest
+) -> Manifest:
+    """Write scores.parquet from all finished cells of the suite; return the manifest with digests and counts."""
+    columns = [
+        MetricColumns(name, metric.of, metric.over, metric.needs_model) for name, metric in metrics.items()
+    ]
+    key = SuiteKey(suite.name, suite.version)
+    rows: list[dict[str, Any]] = []
+    counts: Counter[str] = Counter(planned=plan.n_cells)
+    digests: dict[str, str] = {}
+    asked = set(plan.prompt_sets)
+    for prompt_set, cells in _finished_cells(suite, folder):
+        digests[f"{prompt_set.label}/{prompt_set.severity_label}/{prompt_set.seed}"] = _prompt_digest(cells)
+        scored = list(score_prompt_set(key, columns, cells))
+        rows.extend(scored)
+        if prompt_set in asked:
+            status = {row["model"]: row["status"] for row in scored if row["metric"] is None}
+            for model in plan.models:
+                counts[_bucket(status.get(model, "ok") if model in cells else "missing")] += 1
+    counts["missing"] += sum(
+        len(plan.models)
+        for prompt_set in plan.prompt_sets
+        if folder.get(prompt_set, prompt_set.n_blocks - 1, PROMPTS) is None
+    )
+    write_scores(folder.path / "scores.parquet", rows)
+    status = "complete" if not counts["failed"] and not counts["missing"] else "incomplete"
+    return dataclasses.replace(manifest, prompt_digests=digests, cells=dict(counts), status=status)
+
+
+def _bucket(status: str) -> str:
+    return status if status in ("ok", "skipped", "missing") else "failed"
+
+
+def _finished_cells(suite: Suite, folder: RunFolder) -> Iterator[tuple[PromptSet, dict[str, list[Stored]]]]:
+    """Yield each prompt set of the whole suite with the models that finished all of its blocks."""
+    labels = [PROMPTS, *(spec.label for spec in suite.models)]
+    for prompt_set in make_plan(suite).prompt_sets:
+        cells: dict[str, list[Stored]] = {}
+        for label in labels:
+            found = [folder.get(prompt_set, block, label) for block in range(prompt_set.n_blocks)]
+            whole = [stored for stored in found if stored is not None]
+            if len(whole) == len(found):
+                cells[label] = whole
+        if cells:
+            yield prompt_set, cells
+
+
+def _prompt_digest(cells: Mapping[str, Sequence[Stored]]) -> str:
+    total = hashlib.blake2b(digest_size=16)
+    for stored in next(iter(cells.values())):
+        total.update(stored.header.prompt_digest.encode())
+    return total.hexdigest()

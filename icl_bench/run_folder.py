@@ -1,0 +1,144 @@
+"""The folder of a run: its lock, its units, and what is done already."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from icl_bench.errors import RunFolderError, TableError
+from icl_bench.plan import Block, PromptSet
+from icl_bench.scoring import Stored
+from icl_bench.tables.io import verify_unit
+from icl_bench.tables.manifest import Manifest, read_manifest
+from icl_bench.tables.schema import PROMPTS
+
+Key = tuple[str, tuple[float | None, ...], int, int, str]
+"""scenario label, severities, seed, block, model"""
+
+_OWN = ("manifest.json", "scores.parquet", "losses", "working", ".lock")
+
+
+@dataclass(slots=True)
+class RunFolder:
+    """One run on disk, locked while it is open."""
+
+    path: Path
+    finished: dict[Key, Stored] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
+
+    @property
+    def losses(self) -> Path:
+        """Where units lie."""
+        return self.path / "losses"
+
+    @property
+    def working(self) -> Path:
+        """Where workers leave the name of the model they are asking."""
+        return self.path / "working"
+
+    def scan(self, run_digest: str, model_digests: dict[str, str], note: Callable[[str], None]) -> None:
+        """Take in every sound unit of this run; a damaged one is set aside, and `note` is told."""
+        for path in sorted(self.losses.glob("*.parquet")):
+            self._taken.add(path.name)
+            try:
+                header = verify_unit(path)
+            except TableError as error:
+                aside = path.with_suffix(".damaged")
+                path.rename(aside)
+                note(f"{error}; it was set aside as {aside.name}, and its block is drawn and answered again")
+                continue
+            if header.run_digest != run_digest:
+                path.unlink()  # of an older state of the code or suite; the manifest check lets only --fresh get here
+                continue
+            for outcome in header.outcomes:
+                current = outcome.model == PROMPTS or model_digests.get(outcome.model) == outcome.model_digest
+                if current and outcome.status in ("ok", "nan", "skipped"):
+                    self.add(Stored(path, header, outcome))
+
+    def add(self, stored: Stored) -> None:
+        """Record one model's outcome on one block."""
+        header = stored.header
+        key = (header.scenario, header.point, header.seed, header.block, stored.outcome.model)
+        self.finished[key] = stored
+
+    def lacking(self, block: Block) -> tuple[str, ...]:
+        """Return the models of a block that have no outcome yet, `(prompts)` first among them."""
+        wanted = (PROMPTS, *block.models)
+        return tuple(model for model in wanted if self.get(block.prompt_set, block.block, model) is None)
+
+    def get(self, prompt_set: PromptSet, block: int, model: str) -> Stored | None:
+        """Return what is stored of one model on one block."""
+        return self.finished.get((prompt_set.label, prompt_set.point, prompt_set.seed, block, model))
+
+    def new_unit(self, block: Block) -> Path:
+        """Return a path for a unit of `block` that no other unit has."""
+        stem, part = block.prompt_set.file_stem(block.block), 0
+        while f"{stem}_{part}.parquet" in self._taken:
+            part += 1
+        self._taken.add(f"{stem}_{part}.parquet")
+        return self.losses / f"{stem}_{part}.parquet"
+
+
+@contextlib.contextmanager
+def open_run_folder(path: Path, manifest: Manifest, fresh: bool) -> Iterator[RunFolder]:
+    """Create or continue a run folder, locked against a second run.
+
+    Raises RunFolderError when it is in use, unwritable, holds something else, or another suite's results.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise RunFolderError(f"{path} is in use by another run; wait for it, or give another --out") from error
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be written: {error.strerror}; give another --out") from error
+    try:
+        _check(path, manifest, fresh)
+        folder = RunFolder(path)
+        for inner in (folder.losses, folder.working):
+            inner.mkdir(exist_ok=True)
+        yield folder
+        shutil.rmtree(folder.working, ignore_errors=True)
+    except PermissionError as error:
+        raise RunFolderError(f"{path} cannot be written: {error.strerror}; give another --out") from error
+    finally:
+        lock.release()
+
+
+def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
+    """Refuse a folder that is not this run's; empty it of an older run when `fresh`."""
+    others = [item.name for item in path.iterdir() if item.name not in _OWN]
+    has_manifest = (path / "manifest.json").exists()
+    if others and not has_manifest:
+        raise RunFolderError(
+            f"{path} holds other files ({others[0]}) and no run; expected an empty or a new folder: give another --out"
+        )
+    if fresh:
+        for name in ("losses", "working"):
+            shutil.rmtree(path / name, ignore_errors=True)
+        for name in ("manifest.json", "scores.parquet"):
+            (path / name).unlink(missing_ok=True)
+        return
+    if not has_manifest:
+        return
+    older = read_manifest(path)
+    if older.run_digest == manifest.run_digest:
+        return
+    if older.suite != manifest.suite or older.suite_version != manifest.suite_version:
+        what = f"results of the suite {older.suite!r} version {older.suite_version}"
+    elif older.code_digest != manifest.code_digest:
+        what = "results computed by another state of icl-bench's code"
+    elif older.device != manifest.device:
+        what = f"results computed on {older.device}"
+    else:
+        what = f"results of the suite {older.suite!r} with other prompts, scenarios, metrics or training law"
+    raise RunFolderError(
+        f"{path} holds {what}, expected {manifest.suite!r} version {manifest.suite_version} on {manifest.device};"
+        " give another --out, or --fresh to delete what is there"
+    )

@@ -1,0 +1,170 @@
+"""From stored losses to score rows: means, intervals, quantiles, and what may be said of each. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icl_bench.statistics.intervals import Estimate, mean_interval, ratio_interval
+from icl_bench.statistics.quantiles import quantiles
+from icl_bench.statistics.tails import hill_index
+from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses
+from icl_bench.tables.schema import PROMPTS, scores_schema
+
+Array = NDArray[np.float64]
+_WORST_FIRST = ("error", "timeout", "nan", "skipped")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One model's losses on one block, where they lie."""
+
+    path: Path
+    header: UnitHeader
+    outcome: ModelOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class MetricColumns:
+    """What a metric summarises: the mean of `of`, over the mean of `over` for a ratio."""
+
+    name: str
+    of: str
+    over: str | None
+    needs_model: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteKey:
+    """The columns that are the same on every row of a run."""
+
+    suite: str
+    suite_version: int
+
+
+def score_prompt_set(
+    key: SuiteKey, metrics: Sequence[MetricColumns], cells: Mapping[str, Sequence[Stored]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one scenario, severity and seed: `cells` maps each model to all of its blocks, in order."""
+    shared = _gather(cells[PROMPTS]) if PROMPTS in cells and not _failed(cells[PROMPTS]) else {}
+    for model, blocks in cells.items():
+        wanted = [metric for metric in metrics if metric.needs_model == (model != PROMPTS)]
+        base = _base_row(key, model, blocks)
+        failed = _failed(blocks)
+        if failed is not None:
+            yield {**base, "status": failed.status, "message": failed.message}
+            continue
+        losses = shared if model == PROMPTS else _gather(blocks)
+        for metric in wanted:
+            yield from _metric_rows(base, metric, blocks, {**shared, **losses})
+
+
+def _failed(blocks: Sequence[Stored]) -> ModelOutcome | None:
+    """Return the worst outcome among the blocks of a cell, None when all are well."""
+    outcomes = [stored.outcome for stored in blocks if stored.outcome.status != "ok"]
+    return min(outcomes, key=lambda outcome: _WORST_FIRST.index(outcome.status)) if outcomes else None
+
+
+def _gather(blocks: Sequence[Stored]) -> dict[str, Array]:
+    """Return column -> (prompt, size) over all blocks, in order."""
+    parts = [read_unit_losses(stored.path, stored.header, stored.outcome.model) for stored in blocks]
+    return {name: np.concatenate([part[name] for part in parts]).astype(np.float64) for name in parts[0]}
+
+
+def _base_row(key: SuiteKey, model: str, blocks: Sequence[Stored]) -> dict[str, Any]:
+    header = blocks[0].header
+    seconds = [stored.outcome.seconds for stored in blocks]
+    known = [value for value in seconds if value is not None]
+    row: dict[str, Any] = dict.fromkeys(scores_schema().names)
+    row.update(
+        suite=key.suite,
+        suite_version=key.suite_version,
+        model=model,
+        scenario=header.scenario,
+        severity=header.severity,
+        severity_label=header.severity_label,
+        identity=header.identity,
+        seed=header.seed,
+        n_prompts=sum(stored.header.n_prompts for stored in blocks),
+        status="ok",
+        message="",
+        seconds=sum(known) if len(known) == len(seconds) else None,
+    )
+    return row
+
+
+def _metric_rows(
+    base: Mapping[str, Any], metric: MetricColumns, blocks: Sequence[Stored], losses: Mapping[str, Array]
+) -> Iterator[dict[str, Any]]:
+    header, outcome = blocks[0].header, blocks[0].outcome
+    missing = [name for name in (metric.of, metric.over) if name is not None and name not in losses]
+    if missing:
+        reason = outcome.absent.get(missing[0], f"the column {missing[0]} is missing")
+        yield {**base, "metric": metric.name, "status": "skipped", "message": reason}
+        return
+    values = losses[metric.of]
+    tails = _tails(outcome.tails.get(metric.of), values)
+    if metric.over is None:
+        estimate = mean_interval(values, header.cluster_size)
+        scale = np.ones(values.shape[1])
+    else:
+        denominator = losses[metric.over]
+        estimate = ratio_interval(values, denominator, header.cluster_size)
+        scale = denominator.mean(axis=0)
+    yield from _size_rows(base, metric.name, header, estimate, values, scale, tails)
+
+
+def _tails(known: Sequence[float | None] | None, values: Array) -> Array:
+    """Return each size's tail index: the exact one where theory gave it, else Hill's estimate."""
+    exact = np.array([np.nan if tail is None else tail for tail in known or [None] * values.shape[1]], dtype=float)
+    unknown = np.isnan(exact)
+    if unknown.any():
+        exact[unknown] = hill_index(values[:, unknown])
+    return exact
+
+
+def _size_rows(
+    base: Mapping[str, Any],
+    metric: str,
+    header: UnitHeader,
+    estimate: Estimate,
+    values: Array,
+    scale: Array,
+    tails: Array,
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per context size, printing only the statistics that exist (THEORY, section 4)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = quantiles(values / scale)
+    for column, size in enumerate(header.context_sizes):
+        has_mean, has_variance = bool(tails[column] > 1.0), bool(tails[column] > 2.0)
+        row = {**base, "context_size": size, "headline": size == header.headline_size, "metric": metric}
+        row.update(mean_exists=has_mean, tail_index=float(tails[column]))
+        row["mean"] = _number(estimate.value[column]) if has_mean else None
+        for name, value in (("stderr", estimate.stderr), ("ci_low", estimate.low), ("ci_high", estimate.high)):
+            row[name] = _number(value[column]) if has_variance else None
+        for name in ("q10", "median", "q90", "median_low", "median_high"):
+            row[name] = _number(getattr(spread, name)[column])
+        row["message"] = _why_null(has_mean, has_variance, row)
+        yield row
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _why_null(has_mean: bool, has_variance: bool, row: Mapping[str, Any]) -> str:
+    """Return why a statistic of a row is null, empty when none is."""
+    if not has_mean:
+        return "the mean does not exist (tail index <= 1): see the median"
+    if row["mean"] is None:
+        return "the denominator's mean is 0"
+    if not has_variance:
+        return "no interval of the mean: its variance does not exist (tail index <= 2)"
+    if row["stderr"] is None:
+        return "no interval: all prompts share one random draw"
+    return ""

@@ -1,0 +1,122 @@
+"""Suite files: TOML in, one frozen record out; everything wrong with a file is told at once, with its line."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Severity = float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSettings:
+    """What prompts are drawn from and how many; a scenario may override any of it."""
+
+    function_class: str = "linear"
+    n_dims: int = 8
+    context_sizes: tuple[int, ...] = ()
+    queries_per_context: int = 1
+    noise_std: float = 0.0
+    n_prompts: int = 2048
+    seeds: tuple[int, ...] = (0,)
+    function_class_arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """The law that learners were trained under: the unshifted prompts, but for what is named here."""
+
+    n_context: int | None = None
+    noise_std: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model of a suite."""
+
+    use: str
+    label: str
+    arguments: Mapping[str, Any]
+    where: str = field(default="", compare=False)  # file:line, for messages
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One scenario in a product, with its arguments."""
+
+    use: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioSpec:
+    """One scenario, or a product of several, with the severities at which it is asked."""
+
+    label: str
+    factors: tuple[Factor, ...]
+    points: tuple[tuple[Severity, ...], ...]  # one severity per factor
+    prompts: PromptSettings
+    where: str = field(default="", compare=False)  # file:line, for messages
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A parsed suite file."""
+
+    name: str
+    version: int
+    description: str
+    folder: Path  # what `./file.py:Name` is relative to
+    prompts: PromptSettings
+    training: TrainingSettings
+    models: tuple[ModelSpec, ...]
+    scenarios: tuple[ScenarioSpec, ...]
+    metrics: tuple[str, ...]
+    text: str = field(default="", compare=False)  # the file as it was read
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of the suite's logical content: neither its layout nor where it lies."""
+        return self._digest(self.models)
+
+    @property
+    def question_digest(self) -> str:
+        """Hex digest of all but the models: runs that agree in it can share a folder."""
+        return self._digest(())
+
+    def _digest(self, models: tuple[ModelSpec, ...]) -> str:
+        content = dataclasses.asdict(dataclasses.replace(self, folder=Path(), description="", text="", models=models))
+        for spec in (*content["models"], *content["scenarios"]):
+            del spec["where"]
+        text = json.dumps(content, sort_keys=True, default=str)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def severity_label(point: tuple[Severity, ...]) -> str:
+    """Return severities as text: `0.333`, `2 x 0.25` for a product, empty without a dial."""
+    return " x ".join(f"{severity:.4g}" for severity in point if severity is not None)
+
+
+def load_suite(path: str | Path) -> Suite:
+    """Read and check a suite file.
+
+    Raises SuiteError with every problem in it: file:line, what was expected, what came, a near miss.
+    """
+    from icl_bench.suite_file import parse_suite
+
+    return parse_suite(Path(path))
+
+
+def with_n_prompts(suite: Suite, n_prompts: int) -> Suite:
+    """Return the suite with every prompt count replaced (`--prompts`); its digest differs from the file's."""
+    scenarios = tuple(
+        dataclasses.replace(spec, prompts=dataclasses.replace(spec.prompts, n_prompts=n_prompts))
+        for spec in suite.scenarios
+    )
+    prompts = dataclasses.replace(suite.prompts, n_prompts=n_prompts)
+    return dataclasses.replace(suite, prompts=prompts, scenarios=scenarios)

@@ -1,0 +1,261 @@
+"""The only place that touches Parquet: units of losses, score tables, and nothing written by halves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from icl_bench.errors import NotComparableError, OutputError, TableError
+from icl_bench.seeding import BLOCK_SIZE
+from icl_bench.tables.schema import SCHEMA_KEY, SCHEMA_VERSION, losses_schema, scores_schema
+
+UNIT_KEY = b"icl_bench.unit"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutcome:
+    """What became of one model on one block."""
+
+    model: str
+    model_digest: str  # of the model's definition: a changed model is asked again
+    status: str  # ok | error | timeout | nan | skipped
+    message: str
+    seconds: float | None  # None when the model did not answer
+    absent: Mapping[str, str]  # loss column -> why it has no value
+    tails: Mapping[str, tuple[float | None, ...]]  # loss column -> tail index at each context size
+
+
+@dataclass(frozen=True, slots=True)
+class UnitHeader:
+    """What a unit holds, kept in the file's own metadata: one block of one scenario, severity and seed."""
+
+    run_digest: str
+    prompt_digest: str
+    scenario: str
+    severity: float | None
+    severity_label: str
+    point: tuple[float | None, ...]  # one severity per factor of the scenario
+    identity: bool | None  # whether the severity is the unshifted one; None for a product
+    seed: int
+    block: int
+    n_prompts: int
+    context_sizes: tuple[int, ...]
+    headline_size: int  # the context size that summaries show
+    cluster_size: int | None  # prompts that share a random part; None: all of the seed
+    columns: tuple[str, ...]
+    outcomes: tuple[ModelOutcome, ...]  # in the order of the row groups; only `ok` ones have one
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One block's losses: for each model with status ok, its columns."""
+
+    header: UnitHeader
+    losses: Mapping[str, Mapping[str, NDArray[np.float32]]]  # model -> column -> (prompt, size)
+
+
+def sync_directory(folder: Path) -> None:
+    """Make a rename inside `folder` durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path` only when the block ends well: synced, then renamed.
+
+    Raises OutputError, with what to do, when the disk refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}; free space or mend the permissions of"
+            f" {path.parent}, then run the same command again: finished units are kept"
+        ) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _header_json(header: UnitHeader) -> bytes:
+    return json.dumps(dataclasses.asdict(header)).encode()
+
+
+def _header_from(text: bytes) -> UnitHeader:
+    fields: dict[str, Any] = json.loads(text)
+    outcomes = tuple(
+        ModelOutcome(**{**item, "tails": {name: tuple(tail) for name, tail in item["tails"].items()}})
+        for item in fields.pop("outcomes")
+    )
+    for name in ("context_sizes", "columns", "point"):
+        fields[name] = tuple(fields[name])
+    return UnitHeader(**fields, outcomes=outcomes)
+
+
+def write_unit(path: Path, unit: Unit) -> None:
+    """Write one unit atomically, one row group per model, pages check-summed."""
+    header = unit.header
+    schema = losses_schema(header.columns)
+    described = schema.with_metadata({**schema.metadata, UNIT_KEY: _header_json(header)})
+    keys = [name for name in schema.names if name not in header.columns]
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(
+            temporary,
+            described,
+            compression="none",
+            use_dictionary=keys,
+            write_page_checksum=True,
+            write_statistics=False,
+        ) as writer,
+    ):
+        for model, losses in unit.losses.items():
+            writer.write_table(_loss_table(header, model, losses, described))
+
+
+def _loss_table(
+    header: UnitHeader, model: str, losses: Mapping[str, NDArray[np.float32]], schema: pa.Schema
+) -> pa.Table:
+    sizes = np.asarray(header.context_sizes, dtype=np.int32)
+    rows = header.n_prompts * len(sizes)
+    first = header.block * BLOCK_SIZE
+    columns = {
+        "scenario": _constant(header.scenario, rows),
+        "severity": pa.nulls(rows, pa.float64())
+        if header.severity is None
+        else pa.array(np.full(rows, header.severity)),
+        "severity_label": _constant(header.severity_label, rows),
+        "seed": pa.array(np.full(rows, header.seed, dtype=np.int64)),
+        "model": _constant(model, rows),
+        "prompt": pa.array(np.repeat(np.arange(first, first + header.n_prompts), len(sizes))),
+        "context_size": pa.array(np.tile(sizes, header.n_prompts)),
+    }
+    for name in header.columns:
+        values = losses.get(name)
+        columns[name] = (
+            pa.nulls(rows, pa.float32())
+            if values is None
+            else pa.array(np.ascontiguousarray(values, dtype=np.float32).ravel())
+        )
+    return pa.table(columns, schema=schema)
+
+
+def _constant(text: str, rows: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), [text]).cast(pa.string())
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file of icl-bench; TableError or NotComparableError says what is wrong with it."""
+    if not path.is_file():
+        raise TableError(f"no such table: {path}; run `icl-bench run` into this folder first")
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(
+            f"{path} is damaged or not Parquet ({error}); run the suite again into the same folder: what is sound is kept"
+        ) from error
+    version = (file.schema_arrow.metadata or {}).get(SCHEMA_KEY)
+    if version is None:
+        raise TableError(f"{path} is not a table of icl-bench: its metadata has no schema version")
+    if int(version) > SCHEMA_VERSION:
+        raise NotComparableError(
+            f"{path} has schema version {int(version)}, newer than this icl-bench's {SCHEMA_VERSION}: upgrade icl-bench"
+        )
+    return file
+
+
+def read_header(path: Path) -> UnitHeader:
+    """Return the header of a unit; TableError when the file is damaged."""
+    metadata = _open(path).schema_arrow.metadata
+    if UNIT_KEY not in metadata:
+        raise TableError(f"{path} is not a unit of losses: its metadata has no unit header")
+    try:
+        return _header_from(metadata[UNIT_KEY])
+    except (ValueError, TypeError, KeyError) as error:
+        raise TableError(f"{path} has a damaged header ({error}); run the suite again into the same folder") from error
+
+
+def verify_unit(path: Path) -> UnitHeader:
+    """Return the header of a unit whose every page passes its checksum; TableError when one does not."""
+    header = read_header(path)
+    for model in (outcome.model for outcome in header.outcomes if outcome.status == "ok"):
+        read_unit_losses(path, header, model)
+    return header
+
+
+def read_unit_losses(
+    path: Path, header: UnitHeader, model: str
+) -> dict[str, NDArray[np.float32]]:
+    """Return one model's losses of a unit, column -> (prompt, size); absent columns are left out."""
+    stored = [outcome.model for outcome in header.outcomes if outcome.status == "ok"]
+    try:
+        table = _open(path).read_row_group(stored.index(model), columns=list(header.columns))
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(
+            f"{path} is damaged ({error}); run the suite again into the same folder: what is sound is kept"
+        ) from error
+    shape = (header.n_prompts, len(header.context_sizes))
+    columns = {name: table.column(name) for name in header.columns}
+    return {
+        name: column.to_numpy().reshape(shape) for name, column in columns.items() if column.null_count == 0
+    }
+
+
+def write_scores(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write scores.parquet atomically."""
+    schema = scores_schema()
+    columns = {name: pa.array([row[name] for row in rows], schema.field(name).type) for name in schema.names}
+    with replacing(path) as temporary:
+        pq.write_table(pa.table(columns, schema=schema), temporary, write_page_checksum=True)
+
+
+def read_scores(path: Path) -> pa.Table:
+    """Return scores.parquet as a pyarrow table; TableError when it is missing, damaged or foreign."""
+    try:
+        table = _open(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
+    missing = [name for name in scores_schema().names if name not in table.column_names]
+    if missing:
+        raise TableError(f"{path} is not a table of scores: it lacks the column {missing[0]!r}")
+    return table
+
+
+def read_losses(folder: Path) -> pa.Table:
+    """Return all per-prompt losses of a run as one pyarrow table (large: one row a prompt, size and model)."""
+    paths = sorted(folder.glob("*.parquet"))
+    if not paths:
+        raise TableError(f"no losses in {folder}; run `icl-bench run` into this folder first")
+    try:
+        return pa.concat_tables(
+            [_open(path).read().replace_schema_metadata() for path in paths], promote_options="default"
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"the losses in {folder} are damaged ({error}); run the suite again") from error

@@ -1,0 +1,80 @@
+"""The schema of every table, a doc per column. Version 1.
+
+A table's metadata carries `icl_bench.schema`; a reader refuses a newer version and says how to upgrade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+SCHEMA_KEY = b"icl_bench.schema"
+STATUSES = ("ok", "error", "timeout", "nan", "skipped")
+PROMPTS = "(prompts)"
+"""Stands in the column `model` on rows that depend on the prompts alone (zero_error, bayes_risk)."""
+
+_SCORE_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
+    ("suite", pa.string(), "Name of the suite."),
+    ("suite_version", pa.int32(), "Version of the suite; a released suite never changes."),
+    ("model", pa.string(), "Label of the model in the suite; `(prompts)` for properties of the prompts alone."),
+    ("scenario", pa.string(), "Label of the scenario, axis first: `covariate/scale`."),
+    ("severity", pa.float64(), "Dial of the scenario; null when it has none or more than one."),
+    ("severity_label", pa.string(), "The dial as text; the dials of a joint shift joined by ` x `."),
+    ("identity", pa.bool_(), "Whether the severity leaves the training prompts' law unshifted; null for joint shifts."),
+    ("seed", pa.int64(), "Replicate index."),
+    ("context_size", pa.int32(), "Labelled examples before the query; null on a row for a whole failed cell."),
+    ("headline", pa.bool_(), "Whether a prompt of the training length has this context size: what summaries show."),
+    ("metric", pa.string(), "Name of the metric; null on a row for a whole failed cell."),
+    ("mean", pa.float64(), "Mean over prompts (ratio of means for a normalised metric); null where none exists."),
+    ("stderr", pa.float64(), "Standard error of the mean over clusters; null where the variance does not exist."),
+    ("ci_low", pa.float64(), "Lower end of the 95% studentised interval of the mean."),
+    ("ci_high", pa.float64(), "Upper end of the 95% studentised interval of the mean."),
+    ("median", pa.float64(), "Median over prompts (over the denominator's mean for a normalised metric)."),
+    ("median_low", pa.float64(), "Lower end of the median's 95% order-statistic interval."),
+    ("median_high", pa.float64(), "Upper end of the median's 95% order-statistic interval."),
+    ("q10", pa.float64(), "10% quantile over prompts."),
+    ("q90", pa.float64(), "90% quantile over prompts."),
+    ("mean_exists", pa.bool_(), "Whether the loss has a mean: tail index above 1."),
+    ("tail_index", pa.float64(), "Tail index of the loss: exact where theory gives it, else a Hill estimate."),
+    ("n_prompts", pa.int64(), "Prompts that the row summarises."),
+    ("status", pa.string(), "ok | error | timeout | nan | skipped."),
+    ("message", pa.string(), "Why the status is not ok, or why a value is null."),
+    ("seconds", pa.float64(), "Seconds the model took to answer this cell's prompts, all context sizes."),
+)
+
+_LOSS_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
+    ("scenario", pa.string(), "Label of the scenario."),
+    ("severity", pa.float64(), "Dial of the scenario; null when it has none or more than one."),
+    ("severity_label", pa.string(), "The dial as text."),
+    ("seed", pa.int64(), "Replicate index."),
+    ("model", pa.string(), "Label of the model; `(prompts)` for properties of the prompts alone."),
+    ("prompt", pa.int64(), "Index of the prompt within the seed; prompt i is the same for every model."),
+    ("context_size", pa.int32(), "Labelled examples before the query."),
+)
+
+
+def _field(name: str, kind: pa.DataType, doc: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"doc": doc})
+
+
+def scores_schema() -> pa.Schema:
+    """Return the schema of scores.parquet: one row per cell, context size and metric."""
+    fields = [_field(*column) for column in _SCORE_COLUMNS]
+    return pa.schema(fields, metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
+
+
+def losses_schema(columns: Sequence[str]) -> pa.Schema:
+    """Return the schema of a unit of losses: its keys, then one float32 column per stored loss.
+
+    Losses are computed in float64 and stored rounded to float32; scores are computed from what is stored.
+    """
+    keys = [_field(*column) for column in _LOSS_COLUMNS]
+    values = [_field(name, pa.float32(), f"Loss `{name}` averaged over the prompt's queries.") for name in columns]
+    return pa.schema([*keys, *values], metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
+
+
+def column_docs() -> dict[str, str]:
+    """Return the doc of every column of scores.parquet."""
+    return {name: doc for name, _, doc in _SCORE_COLUMNS}
