@@ -12,10 +12,12 @@ from typing import Any
 
 from icl_bench import __version__, catalogue
 from icl_bench.errors import PluginError, SuiteError
+from icl_bench.laws.canonical import combined_digest
 from icl_bench.laws.law import PromptLaw, Sizes
 from icl_bench.laws.noise import GaussianNoise
 from icl_bench.plan import PromptSet
 from icl_bench.protocols import BindsLaws, Metric, Model, Scenario
+from icl_bench.seeding import Streams
 from icl_bench.suite import ModelSpec, PromptSettings, ScenarioSpec, Severity, Suite
 
 
@@ -87,6 +89,13 @@ def cell_law(suite: Suite, prompt_set: PromptSet) -> CellLaw:
         scenario = catalogue.build("scenarios", spec.factors[0].use, spec.factors[0].arguments, suite.folder)
         identity = prompt_set.severity == scenario.identity(base)
     return CellLaw(law, identity, headline)
+
+
+def prompt_digest(suite: Suite, prompt_set: PromptSet) -> str:
+    """Return the digest of all prompts of a set, as a run's manifest holds it; draws them and keeps none."""
+    law = cell_law(suite, prompt_set).law
+    blocks = range(prompt_set.n_blocks)
+    return combined_digest(law.draw(Streams(prompt_set.seed, block)).digest for block in blocks)
 
 
 def bound(model: Model, training: PromptLaw, test: PromptLaw) -> Model:

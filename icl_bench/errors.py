@@ -67,7 +67,7 @@ class OutputError(IncompleteError):
     """A table could not be written (disk full, quota, permissions lost); finished units are kept."""
 
 
-class NoClosedForm(IclBenchError):
+class NoClosedForm(IclBenchError):  # noqa: N818
     """A reference answer was asked for where no closed form is known; becomes a `skipped` row."""
 
 

@@ -269,7 +269,7 @@ def evaluate_block(
     run_digest: str,
     conditions: Conditions,
     given_up: Mapping[str, tuple[str, str]] | None = None,
-    before: Callable[[str], None] = lambda model: None,
+    before: Callable[[str], object] = str,
 ) -> Unit:
     """Draw a block, let `block.models` answer, and return their losses with what became of each.
 

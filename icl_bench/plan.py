@@ -33,6 +33,11 @@ class PromptSet:
         return severity_label(self.point)
 
     @property
+    def key(self) -> str:
+        """Name of the set among a run's prompt digests: scenario/severity/seed."""
+        return "/".join(part for part in (self.label, self.severity_label, str(self.seed)) if part)
+
+    @property
     def n_blocks(self) -> int:
         """Blocks of 256 that hold the prompts; the last may be used in part."""
         return -(-self.n_prompts // BLOCK_SIZE)
@@ -106,4 +111,6 @@ def _matching(labels: Sequence[str], patterns: Sequence[str], kind: str) -> list
             raise UsageError(
                 f"no {kind} of this suite matches {pattern!r}{nearest(pattern, labels)}; it has: {', '.join(labels)}"
             )
-    return [label for label in labels if not patterns or any(fnmatchcase(label, pattern) for pattern in patterns)]
+    return [
+        label for label in labels if not patterns or any(fnmatchcase(label, pattern) for pattern in patterns)
+    ]

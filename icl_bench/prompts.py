@@ -18,7 +18,9 @@ class PromptBatch:
     context_x: Tensor  # (prompt, context, dim)
     context_y: Tensor  # (prompt, context)
     query_x: Tensor  # (prompt, query, dim)
-    context_sizes: tuple[int, ...]  # (query,) query j is answered from the first context_sizes[j] examples only
+    context_sizes: tuple[
+        int, ...
+    ]  # (query,) query j is answered from the first context_sizes[j] examples only
     next_example: bool  # query j IS example context_sizes[j] of the sequence: one causal pass may answer all
 
     def __post_init__(self) -> None:

@@ -138,7 +138,7 @@ class RatioMetric:
         """Refuse: a ratio is made of the columns `of` and `over`."""
         raise NotImplementedError(f"{type(self).__name__} stores no losses of its own")
 
-    def tail_index(self, answer: Answer, context_size: int) -> float | None:  # noqa: ARG002
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:
         """None: as of the column `of`."""
         return None
 

@@ -15,6 +15,7 @@ from icl_bench import catalogue
 from icl_bench.assemble import build_metrics, cell_law, code_digest, model_digest, training_law
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.evaluate import Conditions, evaluate_block
+from icl_bench.laws.canonical import combined_digest
 from icl_bench.plan import Block, Plan, PromptSet, make_plan
 from icl_bench.protocols import Executor, Metric, Outcome
 from icl_bench.provenance import now, provenance
@@ -195,7 +196,8 @@ def check_device(device: str) -> None:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
-            f"device: {device!r} cannot be used ({' '.join(str(error).split())[:160]}); `icl-bench doctor` lists what can"
+            f"device: {device!r} cannot be used ({' '.join(str(error).split())[:160]});"
+            " `icl-bench doctor` lists what can"
         ) from error
 
 
@@ -294,13 +296,15 @@ def _score(
     digests: dict[str, str] = {}
     asked = set(plan.prompt_sets)
     for prompt_set, cells in _finished_cells(suite, folder):
-        digests[f"{prompt_set.label}/{prompt_set.severity_label}/{prompt_set.seed}"] = _prompt_digest(cells)
+        digests[prompt_set.key] = combined_digest(
+            stored.header.prompt_digest for stored in next(iter(cells.values()))
+        )
         scored = list(score_prompt_set(key, columns, cells))
         rows.extend(scored)
         if prompt_set in asked:
-            status = {row["model"]: row["status"] for row in scored if row["metric"] is None}
+            failed = {row["model"]: row["status"] for row in scored if row["metric"] is None}
             for model in plan.models:
-                counts[_bucket(status.get(model, "ok") if model in cells else "missing")] += 1
+                counts[_bucket(failed.get(model, "ok") if model in cells else "missing")] += 1
     counts["missing"] += sum(
         len(plan.models)
         for prompt_set in plan.prompt_sets
@@ -327,10 +331,3 @@ def _finished_cells(suite: Suite, folder: RunFolder) -> Iterator[tuple[PromptSet
                 cells[label] = whole
         if cells:
             yield prompt_set, cells
-
-
-def _prompt_digest(cells: Mapping[str, Sequence[Stored]]) -> str:
-    total = hashlib.blake2b(digest_size=16)
-    for stored in next(iter(cells.values())):
-        total.update(stored.header.prompt_digest.encode())
-    return total.hexdigest()

@@ -121,7 +121,9 @@ def _metric_rows(
 
 def _tails(known: Sequence[float | None] | None, values: Array) -> Array:
     """Return each size's tail index: the exact one where theory gave it, else Hill's estimate."""
-    exact = np.array([np.nan if tail is None else tail for tail in known or [None] * values.shape[1]], dtype=float)
+    exact = np.array(
+        [np.nan if tail is None else tail for tail in known or [None] * values.shape[1]], dtype=float
+    )
     unknown = np.isnan(exact)
     if unknown.any():
         exact[unknown] = hill_index(values[:, unknown])
@@ -145,7 +147,11 @@ def _size_rows(
         row = {**base, "context_size": size, "headline": size == header.headline_size, "metric": metric}
         row.update(mean_exists=has_mean, tail_index=float(tails[column]))
         row["mean"] = _number(estimate.value[column]) if has_mean else None
-        for name, value in (("stderr", estimate.stderr), ("ci_low", estimate.low), ("ci_high", estimate.high)):
+        for name, value in (
+            ("stderr", estimate.stderr),
+            ("ci_low", estimate.low),
+            ("ci_high", estimate.high),
+        ):
             row[name] = _number(value[column]) if has_variance else None
         for name in ("q10", "median", "q90", "median_low", "median_high"):
             row[name] = _number(getattr(spread, name)[column])

@@ -32,7 +32,9 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}")
 
 def _label(value: str) -> str:
     if not _LABEL.fullmatch(value):
-        raise ValueError("expected letters, digits and . _ + = - only, at most 80, starting with a letter or digit")
+        raise ValueError(
+            "expected letters, digits and . _ + = - only, at most 80, starting with a letter or digit"
+        )
     return value
 
 
@@ -54,7 +56,9 @@ def _sizes(value: object) -> tuple[int, ...]:
     if not isinstance(value, list) or not value or not all(_whole(size) for size in value):
         raise ValueError('expected "first:last", "first:last:step" or a list of whole numbers')
     if len(set(value)) != len(value):
-        raise ValueError("expected each context size once (use queries_per_context for several queries of a size)")
+        raise ValueError(
+            "expected each context size once (use queries_per_context for several queries of a size)"
+        )
     if min(value) < 0 or max(value) > LONGEST_CONTEXT:
         raise ValueError(f"expected context sizes from 0 to {LONGEST_CONTEXT}")
     return tuple(sorted(value))
@@ -71,7 +75,11 @@ def _severities(value: object) -> tuple[float, ...]:
 
 
 def _seeds(value: object) -> tuple[int, ...]:
-    if not isinstance(value, list) or not value or not all(_whole(seed) and 0 <= seed < 2**63 for seed in value):
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(_whole(seed) and 0 <= seed < 2**63 for seed in value)
+    ):
         raise ValueError("expected a list of at least one whole number >= 0")
     if len(set(value)) != len(value):
         raise ValueError("expected each seed once")
@@ -80,7 +88,8 @@ def _seeds(value: object) -> tuple[int, ...]:
 
 _Label = Annotated[str, AfterValidator(_label)]
 _Sizes = Annotated[tuple[int, ...], BeforeValidator(_sizes)]
-_Severities = Annotated[tuple[float, ...], BeforeValidator(_severities)]
+_Dial = Annotated[float, Field(allow_inf_nan=True)]  # `_severities` has refused nan; inf is noise/heavy_tail's identity
+_Severities = Annotated[tuple[_Dial, ...], BeforeValidator(_severities)]
 _NoiseStd = Annotated[float, Field(ge=0.0)]
 
 
@@ -169,13 +178,17 @@ def _read(path: Path) -> tuple[dict[str, Any], TomlLines]:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        raise SuiteError([f"{path}: no such file; `icl-bench list suites` shows the suites that ship"]) from error
+        raise SuiteError(
+            [f"{path}: no such file; `icl-bench list suites` shows the suites that ship"]
+        ) from error
     except OSError as error:
         raise SuiteError([f"{path}: cannot be read: {error.strerror}"]) from error
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SuiteError([f"{path}: expected a text file in UTF-8 (TOML), got other bytes at {error.start}"]) from error
+        raise SuiteError(
+            [f"{path}: expected a text file in UTF-8 (TOML), got other bytes at {error.start}"]
+        ) from error
     try:
         return tomllib.loads(text), TomlLines(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -241,7 +254,9 @@ class _Parser:
         elif isinstance(self.document["prompts"], dict) and "context_sizes" not in self.document["prompts"]:
             self.problem(("prompts",), 'context_sizes is missing: expected "0:24" or a list')
         tables = {
-            name: self.section(cls, self.document.get(name, {} if name != "metrics" else {"use": _DEFAULT_METRICS}), (name,))
+            name: self.section(
+                cls, self.document.get(name, {} if name != "metrics" else {"use": _DEFAULT_METRICS}), (name,)
+            )
             for name, cls in _TABLES.items()
             if name != "suite" or "suite" in self.document
         }
@@ -272,7 +287,9 @@ class _Parser:
         """Return the checked sections of `[[name]]` with their index, leaving out the ones with problems."""
         value = self.document.get(name)
         if value is None or value == []:
-            self.problem((name,) if name in self.document else (), f"expected at least one [[{name}]], got none")
+            self.problem(
+                (name,) if name in self.document else (), f"expected at least one [[{name}]], got none"
+            )
             return []
         if not isinstance(value, list):
             self.problem((name,), f"expected a list of tables ([[{name}]]), got {_short(value)}")
@@ -288,7 +305,9 @@ class _Parser:
                 return
             file = self.path.resolve().parent / use.rpartition(":")[0]
             if not file.is_file():
-                self.problem(place, f"no such file: {file}; expected `./file.py:Name` relative to the suite file")
+                self.problem(
+                    place, f"no such file: {file}; expected `./file.py:Name` relative to the suite file"
+                )
         except PluginError as error:
             self.problem(place, str(error))
 
@@ -297,7 +316,8 @@ class _Parser:
         for index, label in labels:
             if label in seen:
                 self.problem(
-                    (kind, index), f"the name {label!r} is taken by {kind}[{seen[label]}]: give one of them another `name`"
+                    (kind, index),
+                    f"the name {label!r} is taken by {kind}[{seen[label]}]: give one of them another `name`",
                 )
             seen.setdefault(label, index)
 
@@ -306,7 +326,7 @@ class _Parser:
         for index, item in sections:
             self._plugin("models", item.use, ("models", index, "use"))
             label = item.name or item.use.rpartition(":")[2]
-            specs.append((index, ModelSpec(item.use, label, item.arguments, self.where(('models', index)))))
+            specs.append((index, ModelSpec(item.use, label, item.arguments, self.where(("models", index)))))
         self._unique([(index, spec.label) for index, spec in specs], "models")
         return tuple(spec for _, spec in specs)
 
@@ -317,12 +337,15 @@ class _Parser:
         for index, item in sections:
             place = ("scenarios", index)
             if (item.use is None) == (item.product is None):
-                self.problem(place, "expected either `use` (one scenario) or `product` (a joint shift), not both or none")
+                self.problem(
+                    place,
+                    "expected either `use` (one scenario) or `product` (a joint shift), not both or none",
+                )
                 continue
             settings = self._override(base, item.prompts, (*place, "prompts"))
             if item.product is None:
                 assert item.use is not None
-                factors = (Factor(item.use, item.arguments),)
+                factors: tuple[Factor, ...] = (Factor(item.use, item.arguments),)
                 grids = [self._grid(item.use, item.severities, (*place, "use"))]
                 label = item.name or item.use.rpartition(":")[2]
             else:
@@ -335,7 +358,14 @@ class _Parser:
                     for row, part in enumerate(item.product)
                 ]
                 label = item.name or "joint/" + "+".join(part.use.replace("/", "_") for part in item.product)
-            specs.append((index, ScenarioSpec(label, factors, tuple(itertools.product(*grids)), settings, self.where(place))))
+            specs.append(
+                (
+                    index,
+                    ScenarioSpec(
+                        label, factors, tuple(itertools.product(*grids)), settings, self.where(place)
+                    ),
+                )
+            )
         self._unique([(index, spec.label) for index, spec in specs], "scenarios")
         return tuple(spec for _, spec in specs)
 
@@ -349,7 +379,8 @@ class _Parser:
             return (None,)
         if severities is None:
             self.problem(
-                place, f"severities are missing: expected a list of numbers; `icl-bench show {use}` shows the usual grid"
+                place,
+                f"severities are missing: expected a list of numbers; `icl-bench show {use}` shows the usual grid",
             )
             return ()
         return severities

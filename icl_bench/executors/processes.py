@@ -28,7 +28,7 @@ class Processes:
 
         self.workers = workers
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPool(max_workers=workers, initializer=_quiet_worker, context=context)
+        self._pool: Any = ProcessPool(max_workers=workers, initializer=_quiet_worker, context=context)
 
     def map(
         self, work: Callable[[Any], Any], jobs: Sequence[Any], timeout: float | None
@@ -55,7 +55,9 @@ class Processes:
                 except TimeoutError:
                     outcome = Outcome(job, None, "timeout", f"no end within {timeout:g} s")
                 except ProcessExpired as error:
-                    outcome = Outcome(job, None, "error", f"the worker process died (exit code {error.exitcode})")
+                    outcome = Outcome(
+                        job, None, "error", f"the worker process died (exit code {error.exitcode})"
+                    )
                 submit()
                 yield outcome
 

@@ -18,7 +18,10 @@ class Serial:
         del workers  # there is one: this process
 
     def map(
-        self, work: Callable[[Any], Any], jobs: Sequence[Any], timeout: float | None  # noqa: ARG002
+        self,
+        work: Callable[[Any], Any],
+        jobs: Sequence[Any],
+        timeout: float | None,
     ) -> Iterator[Outcome]:
         """Yield each job's outcome in turn; an error of the harness itself propagates."""
         for job in jobs:

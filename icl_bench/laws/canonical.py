@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -20,6 +21,14 @@ def canonical(value: Any) -> Any:
     if isinstance(value, float):
         return value.hex()
     raise TypeError(f"a law holds a value with no canonical form: {type(value).__name__}")
+
+
+def combined_digest(digests: Iterable[str]) -> str:
+    """Return the hex digest of digests in order: of a prompt set, from those of its blocks."""
+    total = hashlib.blake2b(digest_size=16)
+    for digest in digests:
+        total.update(digest.encode())
+    return total.hexdigest()
 
 
 def law_digest(law: Any) -> str:

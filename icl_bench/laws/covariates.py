@@ -6,8 +6,9 @@ from its own named stream. Given those, its moments are exact.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -86,14 +87,21 @@ def rotations(streams: Streams, name: str, n_dims: int, prompts_per_draw: Prompt
 class StandardNormal:
     """x ~ N(0, I)."""
 
-    prompts_per_draw: PromptsPerDraw = field(default=1, init=False)
-    inverse_tail: float = field(default=float("inf"), init=False)
+    @property
+    def prompts_per_draw(self) -> PromptsPerDraw:
+        """1: nothing is shared between prompts."""
+        return 1
 
-    def sample(self, normals: Tensor, streams: Streams) -> Tensor:  # noqa: ARG002
+    @property
+    def inverse_tail(self) -> float:
+        """Infinite: the covariance is I."""
+        return float("inf")
+
+    def sample(self, normals: Tensor, streams: Streams) -> Tensor:
         """Return the base draws."""
         return normals
 
-    def moments(self, n_dims: int, streams: Streams) -> Moments:  # noqa: ARG002
+    def moments(self, n_dims: int, streams: Streams) -> Moments:
         """Mean 0, covariance I."""
         identity = torch.eye(n_dims, dtype=torch.float64)
         return Moments(torch.zeros(1, n_dims, dtype=torch.float64), identity[None])
@@ -103,9 +111,13 @@ class _Linear:
     """x -> T x with T symmetric and drawn per prompt; subclasses give `matrices`."""
 
     inner: CovariateLaw
-    own_prompts_per_draw: PromptsPerDraw
 
     __slots__ = ()
+
+    @property
+    def own_prompts_per_draw(self) -> PromptsPerDraw:
+        """1: T is not random, unless a subclass says so."""
+        return 1
 
     @property
     def prompts_per_draw(self) -> PromptsPerDraw:
@@ -141,13 +153,12 @@ class Scaled(_Linear):
 
     factor: float
     inner: CovariateLaw = StandardNormal()
-    own_prompts_per_draw: PromptsPerDraw = field(default=1, init=False)
 
     def sample(self, normals: Tensor, streams: Streams) -> Tensor:
         """Return factor * x."""
         return self.factor * self.inner.sample(normals, streams)
 
-    def matrices(self, n_dims: int, streams: Streams) -> Tensor:  # noqa: ARG002
+    def matrices(self, n_dims: int, streams: Streams) -> Tensor:
         """T = factor I."""
         return self.factor * torch.eye(n_dims, dtype=torch.float64)[None]
 
@@ -169,7 +180,8 @@ class Spectrum(_Linear):
         eigenvalues = torch.arange(1, n_dims + 1, dtype=torch.float64) ** -self.power
         eigenvalues = eigenvalues * (n_dims / eigenvalues.sum())
         rotation = rotations(streams, self.stream, n_dims, self.own_prompts_per_draw)
-        return (rotation * eigenvalues.sqrt()) @ rotation.mT
+        matrices: Tensor = (rotation * eigenvalues.sqrt()) @ rotation.mT
+        return matrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +199,7 @@ class Subspace(_Linear):
     def matrices(self, n_dims: int, streams: Streams) -> Tensor:
         """T = sqrt(d/r) Q_r Q_r^T."""
         basis = rotations(streams, self.stream, n_dims, self.own_prompts_per_draw)[:, :, : self.rank]
-        return (n_dims / self.rank) ** 0.5 * (basis @ basis.mT)
+        return math.sqrt(n_dims / self.rank) * (basis @ basis.mT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +247,9 @@ class Displaced:
 
     def sample(self, normals: Tensor, streams: Streams) -> Tensor:
         """Return x + distance * 1/sqrt(d)."""
-        return self.inner.sample(normals, streams) + self.distance / normals.shape[-1] ** 0.5
+        return self.inner.sample(normals, streams) + self.distance / math.sqrt(normals.shape[-1])
 
     def moments(self, n_dims: int, streams: Streams) -> Moments:
         """The inner moments, the mean displaced."""
         inner = self.inner.moments(n_dims, streams)
-        return Moments(inner.mean + self.distance / n_dims**0.5, inner.covariance)
+        return Moments(inner.mean + self.distance / math.sqrt(n_dims), inner.covariance)

@@ -49,7 +49,9 @@ class Parameters:
     noise_variance: float
     noise_tail: float  # tail index of the noise
     context_rank: int  # rank of the context covariance
-    inverse_tail: float  # tail index of 1/smallest eigenvalue of the context covariance, if queries do not share it
+    inverse_tail: (
+        float  # tail index of 1/smallest eigenvalue of the context covariance, if queries do not share it
+    )
 
     @property
     def n_dims(self) -> int:

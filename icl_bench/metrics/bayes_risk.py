@@ -25,7 +25,7 @@ class BayesRisk:
             raise NoClosedForm("no closed-form Bayes prediction under this law")
         return answer.targets.bayes_var
 
-    def tail_index(self, answer: Answer, context_size: int) -> float | None:  # noqa: ARG002
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:
         """Every moment exists."""
         return float("inf")
 

@@ -15,7 +15,8 @@ from icl_bench.protocols import Answer
 class ExcessRisk:
     """(prediction - Bayes mean)^2, whose mean is the risk minus the Bayes risk.
 
-    The posterior mean is orthogonal to every function of the prompt, so E(yhat - f)^2 - R_Bayes = E(yhat - yhat_Bayes)^2
+    The posterior mean is orthogonal to every function of the prompt, so
+    E(yhat - f)^2 - R_Bayes = E(yhat - yhat_Bayes)^2
     (THEORY, section 4): never negative, free of label noise, 9 to 200 times less variance than a paired difference.
     """
 

@@ -22,7 +22,7 @@ class ZeroError:
         """Return f(x)^2, (prompt, query)."""
         return answer.targets.query_f.square()
 
-    def tail_index(self, answer: Answer, context_size: int) -> float | None:  # noqa: ARG002
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:
         """Every moment exists."""
         return float("inf")
 

@@ -14,7 +14,7 @@ class Base:
 
     severities: ClassVar[tuple[float | None, ...]] = (None,)
 
-    def identity(self, law: PromptLaw) -> None:  # noqa: ARG002
+    def identity(self, law: PromptLaw) -> None:
         """There is no dial; the absent severity is the base law."""
         return
 

@@ -1,16 +1,17 @@
-"""Minimum-norm least squares after every prefix of a prompt, in one recursive pass.
+"""Minimum-norm least squares after every prefix of a prompt, in one pass.
 
-State, for each prompt: the estimate w, an orthonormal basis Q of the span of the examples so far, and a square root G
-of the pseudo-inverse of the Gram matrix (G G^T = (X^T X)^+). A new example x, with f = G^T x, either leaves the span
-(Greville 1960) or lies in it (recursive least squares, in Potter's square-root form, which loses half the digits
-that the covariance form loses):
+The estimate after k examples is a sum of increments, w_k = sum_{i<k} D_i, whatever the query:
 
-    c = x - Q Q^T x
-    c != 0:  g = c / |c|^2            G <- [G - g f^T, g]
-    c == 0:  g = G f / (1 + f.f)      G <- G - G f f^T / (1 + f.f + sqrt(1 + f.f))
-    w <- w + g (y - w.x)
+1. While the examples span more and more (k <= r = min(n, d)): with the QR factorisation X_r^T = Q R, leading blocks
+   of R belong to prefixes, so that z = R^-T y gives w_k = sum_{i<k} q_i z_i (Golub and Van Loan 2013, section 5.6).
+2. From k = d on least squares is the Gaussian update of w_d, whose covariance has the square root G = Q R^-T. G is as
+   badly conditioned as X_d, so the first two examples are taken singly, in Potter's square-root form
 
-Everything is float64 and laid out with the prompt last, so that each step is one vector operation over prompts.
+       g = G f / (1 + f.f)        G <- G - G f f^T / (1 + f.f + sqrt(1 + f.f))        f = G^T x,
+
+   after which the condition number is moderate, and the rest in the chunks of `gaussian_chunks`: D_i = G M_i z_i.
+
+Prompts whose first d examples come near to dependence go through `greville`, which can tell ranks.
 """
 
 from __future__ import annotations
@@ -22,9 +23,17 @@ from torch import Tensor
 
 from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearMaps
+from icl_bench.solvers.gaussian_chunks import gaussian_chunks
+from icl_bench.solvers.greville import recursive_fits
 
-RANK_TOLERANCE = 1e-12
-"""An example leaves the span when |c| exceeds this times |x|. A loose tolerance stays wrong for ever after."""
+SAFE_PIVOT = 1e-7
+"""A prompt is near dependence when an example leaves the span of those before it by less than this times its norm."""
+
+SAFE_WHITENED = 1e4
+"""Largest |G^T x| that the chunks, which square it, may meet."""
+
+SINGLE_UPDATES = 2
+"""Examples past the first d that are taken one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,110 +42,91 @@ class MinNormFit:
 
     weights: Tensor  # (prompt, size, dim)
     position: Tensor  # (query,)
-    basis: Tensor | None = None  # (prompt, size, dim, dim) columns of Q, zero beyond the rank
-    root: Tensor | None = None  # (prompt, size, dim, dim) G
+    basis: Tensor  # (prompt, dim, column) orthonormal; its first `rank` columns span the context of a size
+    rank: Tensor  # (prompt, size)
+    root: Tensor | None = None  # (prompt, size, dim, dim) G with G G^T = (X^T X)^+, when asked for
 
     def predict(self, query_x: Tensor) -> Tensor:
         """Return w . x at each query, shape (prompt, query)."""
         return (self.weights[:, self.position] * query_x).sum(-1)
 
+    def _spanned(self) -> Tensor:
+        """Which columns of the basis span the context at each size: (prompt, size, column), as numbers."""
+        columns = torch.arange(self.basis.shape[-1], device=self.rank.device)
+        return (columns < self.rank[:, :, None]).to(self.basis)
+
     def unseen(self, query_x: Tensor) -> Tensor:
         """Return the squared norm of each query's part outside the span of its context, (prompt, query)."""
-        assert self.basis is not None
-        basis = self.basis[:, self.position]
-        inside = torch.einsum("pqdr,pqd->pqr", basis, query_x)
-        outside = query_x - torch.einsum("pqdr,pqr->pqd", basis, inside)
-        return outside.square().sum(-1)
+        inside = (query_x.double() @ self.basis) * self._spanned()[:, self.position]
+        return (query_x - inside @ self.basis.mT).square().sum(-1)
 
     def maps(self) -> LinearMaps:
         """Return B X = Q Q^T and B B^T = G G^T at each size."""
-        assert self.basis is not None
         assert self.root is not None
-        return LinearMaps(self.basis @ self.basis.mT, self.root @ self.root.mT)
-
-
-class _Recursion:
-    """The state described above, for all prompts at once; prompt last."""
-
-    def __init__(self, n_dims: int, n_prompts: int, like: Tensor) -> None:
-        self.w = like.new_zeros(n_dims, n_prompts)
-        self.basis = like.new_zeros(n_dims, n_dims, n_prompts)  # (dim, column, prompt)
-        self.root = like.new_zeros(n_dims, n_dims, n_prompts)
-        self.rank = torch.zeros(n_prompts, dtype=torch.long, device=like.device)
-        self.n_dims = n_dims
-        self.columns = 0  # the largest rank so far: later columns of basis and root are zero
-        self.lowest = 0
-
-    def update(self, x: Tensor, y: Tensor) -> None:
-        """Take in one example of each prompt: x (dim, prompt), y (prompt,)."""
-        used = self.root[:, : self.columns]
-        f = (used * x[:, None]).sum(0)  # (column, prompt)
-        innovation = y - (self.w * x).sum(0)
-        fresh, step = None, None
-        if self.lowest < self.n_dims:
-            fresh, step = self._leaves_span(x)
-        if fresh is not None and bool(fresh.all()):
-            assert step is not None
-            gain = remove = step
-        else:
-            norm = 1.0 + f.square().sum(0)
-            direction = (used * f[None]).sum(1)  # G f
-            gain, remove = direction / norm, direction / (norm + norm.sqrt())
-            if fresh is not None and bool(fresh.any()):
-                assert step is not None
-                gain, remove = torch.where(fresh, step, gain), torch.where(fresh, step, remove)
-        used.sub_(remove[:, None] * f[None])
-        self.w += gain * innovation
-        if fresh is not None and bool(fresh.any()):
-            assert step is not None
-            self._append(fresh, step)
-
-    def _leaves_span(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return which prompts' examples leave the span, and c / |c|^2 for those (0 elsewhere)."""
-        basis = self.basis[:, : self.columns]
-        c = x
-        for _ in range(2):  # once more removes what rounding left of the span (Gram-Schmidt twice is enough)
-            c = c - (basis * (basis * c[:, None]).sum(0)[None]).sum(1)
-        square = c.square().sum(0)
-        fresh = (square > RANK_TOLERANCE**2 * x.square().sum(0)) & (self.rank < self.n_dims)
-        return fresh, torch.where(fresh, c / square.clamp_min(torch.finfo(c.dtype).tiny), 0.0)
-
-    def _append(self, fresh: Tensor, step: Tensor) -> None:
-        """Put c/|c| and c/|c|^2 in the next free column of Q and G, where `fresh`."""
-        prompts = fresh.nonzero()[:, 0]
-        columns = self.rank[prompts]
-        chosen = step[:, prompts]
-        self.root[:, columns, prompts] = chosen
-        self.basis[:, columns, prompts] = chosen / chosen.norm(dim=0)
-        self.rank += fresh
-        self.columns = int(self.rank.max())
-        self.lowest = int(self.rank.min())
+        spanned = self._spanned()[:, :, None, :]
+        return LinearMaps((self.basis[:, None] * spanned) @ self.basis.mT[:, None], self.root @ self.root.mT)
 
 
 def min_norm_fit(prompts: PromptBatch, *, with_maps: bool = False) -> MinNormFit:
-    """Return the minimum-norm least-squares estimate at each context size of `prompts`.
+    """Return the minimum-norm least-squares estimate at each context size of `prompts`, in float64.
 
-    `with_maps` also keeps Q and G at each size (dim^2 numbers a prompt and size).
+    `with_maps` makes `maps()` possible and is several times slower.
     """
     sizes, position = prompts.distinct_sizes()
-    x = prompts.context_x.double().permute(1, 2, 0).contiguous()  # (context, dim, prompt)
-    y = prompts.context_y.double().mT.contiguous()  # (context, prompt)
-    state = _Recursion(prompts.n_dims, prompts.n_prompts, x)
-    weights, bases, roots = [], [], []
-    wanted = set(sizes)
-    for size in range(sizes[-1] + 1):
-        if size in wanted:
-            weights.append(state.w.clone())
-            if with_maps:
-                bases.append(state.basis.clone())
-                roots.append(state.root.clone())
-        if size < sizes[-1]:
-            state.update(x[size], y[size])
+    x, y = prompts.context_x[:, : sizes[-1]].double(), prompts.context_y[:, : sizes[-1]].double()
+    if with_maps:
+        fits = recursive_fits(x, y, sizes, with_root=True)
+        return MinNormFit(fits.weights, position, fits.basis, fits.rank, fits.root)
+    lead = min(x.shape[1], prompts.n_dims)
+    basis, upper = torch.linalg.qr(x[:, :lead].mT)  # (prompt, dim, lead), (prompt, lead, lead)
+    pivots = upper.diagonal(dim1=1, dim2=2).abs()
+    unsafe = (pivots <= SAFE_PIVOT * x[:, :lead].norm(dim=-1)).any(1)
+    upper = torch.where(unsafe[:, None, None], torch.eye(lead, dtype=x.dtype, device=x.device), upper)
+    increments, ill = _increments(x, y, basis, upper)
+    index = torch.tensor(sizes, device=x.device)
+    weights = torch.nn.functional.pad(increments.cumsum(1), (0, 0, 1, 0))[:, index]
+    rank = index.clamp_max(lead).expand(len(x), -1)
+    careful = (unsafe | ill).nonzero()[:, 0]
+    if len(careful):
+        fits = recursive_fits(x[careful], y[careful], sizes)
+        weights = weights.index_copy(0, careful, fits.weights)
+        basis = basis.index_copy(0, careful, fits.basis[:, :, :lead])
+        rank = rank.index_copy(0, careful, fits.rank)
+    return MinNormFit(weights, position, basis, rank)
 
-    def prompt_first(parts: list[Tensor]) -> Tensor:
-        stacked = torch.stack(parts)  # (size, ..., prompt)
-        return stacked.movedim(-1, 0).contiguous()
 
-    if not with_maps:
-        return MinNormFit(prompt_first(weights), position)
-    return MinNormFit(prompt_first(weights), position, prompt_first(bases), prompt_first(roots))
+def _increments(x: Tensor, y: Tensor, basis: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    """Return D with w_k = sum_{i<k} D_i, (prompt, context, dim), and which prompts are too ill-conditioned, (prompt,).
+
+    `basis` and `upper` factor the first min(n, d) examples.
+    """
+    lead = upper.shape[-1]
+    z = torch.linalg.solve_triangular(upper.mT, y[:, :lead, None], upper=False)
+    parts = [basis.mT * z]
+    ill = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    if x.shape[1] == lead:
+        return parts[0], ill
+    root = torch.linalg.solve_triangular(upper.mT, basis, upper=False, left=False)  # (prompt, dim, dim) G
+    w = parts[0].sum(1)
+    start = min(lead + SINGLE_UPDATES, x.shape[1])
+    for example in range(lead, start):
+        step, root = _single_update(x[:, example], y[:, example], w, root)
+        parts.append(step[:, None])
+        w = w + step
+    if start < x.shape[1]:
+        rows = x[:, start:]
+        ill = (rows @ root).norm(dim=-1).amax(1) > SAFE_WHITENED
+        root = torch.where(ill[:, None, None], 0.0, root)
+        for chunk in gaussian_chunks(rows, y[:, start:], w, root):
+            parts.append((chunk.solved @ chunk.root.mT) * chunk.innovation[:, :, None])
+    return torch.cat(parts, dim=1), ill
+
+
+def _single_update(x: Tensor, y: Tensor, w: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:
+    """Take in one example of each prompt, x (prompt, dim), y (prompt,): the increment of w, and the new root."""
+    f = x[:, None] @ root  # (prompt, 1, dim)
+    norm = 1.0 + f.square().sum(-1)  # (prompt, 1)
+    direction = (root @ f.mT)[:, :, 0]  # G f
+    innovation = y[:, None] - (w * x).sum(-1, keepdim=True)
+    shrunk = torch.baddbmm(root, (direction / (norm + norm.sqrt()))[:, :, None], f, alpha=-1.0)
+    return direction / norm * innovation, shrunk

@@ -179,7 +179,8 @@ def _open(path: Path) -> pq.ParquetFile:
         file = pq.ParquetFile(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise TableError(
-            f"{path} is damaged or not Parquet ({error}); run the suite again into the same folder: what is sound is kept"
+            f"{path} is damaged or not Parquet ({error});"
+            " run the suite again into the same folder: what is sound is kept"
         ) from error
     version = (file.schema_arrow.metadata or {}).get(SCHEMA_KEY)
     if version is None:
@@ -199,7 +200,9 @@ def read_header(path: Path) -> UnitHeader:
     try:
         return _header_from(metadata[UNIT_KEY])
     except (ValueError, TypeError, KeyError) as error:
-        raise TableError(f"{path} has a damaged header ({error}); run the suite again into the same folder") from error
+        raise TableError(
+            f"{path} has a damaged header ({error}); run the suite again into the same folder"
+        ) from error
 
 
 def verify_unit(path: Path) -> UnitHeader:
@@ -210,9 +213,7 @@ def verify_unit(path: Path) -> UnitHeader:
     return header
 
 
-def read_unit_losses(
-    path: Path, header: UnitHeader, model: str
-) -> dict[str, NDArray[np.float32]]:
+def read_unit_losses(path: Path, header: UnitHeader, model: str) -> dict[str, NDArray[np.float32]]:
     """Return one model's losses of a unit, column -> (prompt, size); absent columns are left out."""
     stored = [outcome.model for outcome in header.outcomes if outcome.status == "ok"]
     try:

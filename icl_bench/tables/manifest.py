@@ -58,7 +58,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise TableError(f"{folder} is not a run: it has no manifest.json; give a folder that `icl-bench run` wrote") from error
+        raise TableError(
+            f"{folder} is not a run: it has no manifest.json; give a folder that `icl-bench run` wrote"
+        ) from error
     except (OSError, ValueError) as error:
         raise TableError(f"{path} is damaged ({error}); run the suite again with --fresh") from error
     version = fields.get("schema_version") if isinstance(fields, dict) else None

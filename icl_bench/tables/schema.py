@@ -18,17 +18,41 @@ PROMPTS = "(prompts)"
 _SCORE_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("suite", pa.string(), "Name of the suite."),
     ("suite_version", pa.int32(), "Version of the suite; a released suite never changes."),
-    ("model", pa.string(), "Label of the model in the suite; `(prompts)` for properties of the prompts alone."),
+    (
+        "model",
+        pa.string(),
+        "Label of the model in the suite; `(prompts)` for properties of the prompts alone.",
+    ),
     ("scenario", pa.string(), "Label of the scenario, axis first: `covariate/scale`."),
     ("severity", pa.float64(), "Dial of the scenario; null when it has none or more than one."),
     ("severity_label", pa.string(), "The dial as text; the dials of a joint shift joined by ` x `."),
-    ("identity", pa.bool_(), "Whether the severity leaves the training prompts' law unshifted; null for joint shifts."),
+    (
+        "identity",
+        pa.bool_(),
+        "Whether the severity leaves the training prompts' law unshifted; null for joint shifts.",
+    ),
     ("seed", pa.int64(), "Replicate index."),
-    ("context_size", pa.int32(), "Labelled examples before the query; null on a row for a whole failed cell."),
-    ("headline", pa.bool_(), "Whether a prompt of the training length has this context size: what summaries show."),
+    (
+        "context_size",
+        pa.int32(),
+        "Labelled examples before the query; null on a row for a whole failed cell.",
+    ),
+    (
+        "headline",
+        pa.bool_(),
+        "Whether a prompt of the training length has this context size: what summaries show.",
+    ),
     ("metric", pa.string(), "Name of the metric; null on a row for a whole failed cell."),
-    ("mean", pa.float64(), "Mean over prompts (ratio of means for a normalised metric); null where none exists."),
-    ("stderr", pa.float64(), "Standard error of the mean over clusters; null where the variance does not exist."),
+    (
+        "mean",
+        pa.float64(),
+        "Mean over prompts (ratio of means for a normalised metric); null where none exists.",
+    ),
+    (
+        "stderr",
+        pa.float64(),
+        "Standard error of the mean over clusters; null where the variance does not exist.",
+    ),
     ("ci_low", pa.float64(), "Lower end of the 95% studentised interval of the mean."),
     ("ci_high", pa.float64(), "Upper end of the 95% studentised interval of the mean."),
     ("median", pa.float64(), "Median over prompts (over the denominator's mean for a normalised metric)."),
@@ -37,7 +61,11 @@ _SCORE_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("q10", pa.float64(), "10% quantile over prompts."),
     ("q90", pa.float64(), "90% quantile over prompts."),
     ("mean_exists", pa.bool_(), "Whether the loss has a mean: tail index above 1."),
-    ("tail_index", pa.float64(), "Tail index of the loss: exact where theory gives it, else a Hill estimate."),
+    (
+        "tail_index",
+        pa.float64(),
+        "Tail index of the loss: exact where theory gives it, else a Hill estimate.",
+    ),
     ("n_prompts", pa.int64(), "Prompts that the row summarises."),
     ("status", pa.string(), "ok | error | timeout | nan | skipped."),
     ("message", pa.string(), "Why the status is not ok, or why a value is null."),
@@ -71,7 +99,9 @@ def losses_schema(columns: Sequence[str]) -> pa.Schema:
     Losses are computed in float64 and stored rounded to float32; scores are computed from what is stored.
     """
     keys = [_field(*column) for column in _LOSS_COLUMNS]
-    values = [_field(name, pa.float32(), f"Loss `{name}` averaged over the prompt's queries.") for name in columns]
+    values = [
+        _field(name, pa.float32(), f"Loss `{name}` averaged over the prompt's queries.") for name in columns
+    ]
     return pa.schema([*keys, *values], metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm, PluginError
@@ -36,11 +35,13 @@ class LinearSelfAttention:
         if self.n_context_training is not None and self.n_context_training < 1:
             raise ValueError(f"n_context_training: expected at least 1, got {self.n_context_training}")
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> TrainedLayer:  # noqa: ARG002
+    def bind(self, training: PromptLaw, test: PromptLaw) -> TrainedLayer:
         """Return the layer with the weights that training under `training` reaches."""
         n_context = self.n_context_training or training.sizes.n_context
         if n_context < 1:
-            raise PluginError("linear_self_attention: expected a training length >= 1 ([training] n_context), got 0")
+            raise PluginError(
+                "linear_self_attention: expected a training length >= 1 ([training] n_context), got 0"
+            )
         if self.weights == "random_covariance_minimum":
             return TrainedLayer(random_covariance_minimum(1.0, 2.0, 6.0, training.n_dims, n_context))
         covariance = training.covariates.moments(training.n_dims, Streams(0, 0)).covariance
@@ -55,7 +56,9 @@ class LinearSelfAttention:
 
     def predict(self, prompts: PromptBatch) -> Prediction:
         """Refuse: the weights follow from the training law."""
-        raise PluginError("linear_self_attention is not trained yet: expected bind(training, test) before predict")
+        raise PluginError(
+            "linear_self_attention is not trained yet: expected bind(training, test) before predict"
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class TrainedLayer:
         sizes = prompts.distinct_sizes()[0]
         return averaged_maps(prefix_gram(prompts.context_x.double(), sizes), sizes, self.matrix)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:  # noqa: ARG002
+    def tail_index(self, parameters: Parameters, context_size: int) -> float:
         """As light as the noise allows."""
         return noise_limited_tail(parameters)
 

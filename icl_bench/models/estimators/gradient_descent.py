@@ -34,7 +34,7 @@ class GradientDescent:
         if not isinstance(self.learning_rate, str) and not self.learning_rate > 0:
             raise ValueError(f"learning_rate: expected a number > 0 or 'training', got {self.learning_rate}")
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> GradientDescent:  # noqa: ARG002
+    def bind(self, training: PromptLaw, test: PromptLaw) -> GradientDescent:
         """Return the model with its learning rate resolved from the training law."""
         if self.learning_rate != "training":
             return self
@@ -60,7 +60,7 @@ class GradientDescent:
         eye = torch.eye(prompts.n_dims, dtype=gram.dtype)
         return polynomial_maps(descent_matrix(gram, count, self.n_steps, self._rate(), eye), gram)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:  # noqa: ARG002
+    def tail_index(self, parameters: Parameters, context_size: int) -> float:
         """As light as the noise allows: the estimate is a polynomial in the examples."""
         return noise_limited_tail(parameters)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from icl_bench.laws.law import Parameters
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import LinearMaps
-from icl_bench.solvers.descent import newton_inverse
-from icl_bench.solvers.prefix_moments import prefix_cross, prefix_gram
+from icl_bench.solvers.descent import newton_inverse, newton_weights
+from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.linear_learners import polynomial_maps
 from icl_bench.theory.tails import noise_limited_tail
 
@@ -28,10 +28,8 @@ class NewtonIterations:
 
     def predict(self, prompts: PromptBatch) -> Prediction:
         """Return x_q . M_K X^T y, (prompt, query)."""
-        sizes, position = prompts.distinct_sizes()
-        x, y = prompts.context_x.double(), prompts.context_y.double()
-        inverse = newton_inverse(prefix_gram(x, sizes), self.n_iterations)
-        weights = (inverse @ prefix_cross(x, y, sizes)[..., None])[..., 0]
+        weights = newton_weights(prompts, self.n_iterations)
+        position = prompts.distinct_sizes()[1]
         return Prediction((weights[:, position] * prompts.query_x).sum(-1))
 
     def linear_maps(self, prompts: PromptBatch) -> LinearMaps:
@@ -39,7 +37,7 @@ class NewtonIterations:
         gram = prefix_gram(prompts.context_x.double(), prompts.distinct_sizes()[0])
         return polynomial_maps(newton_inverse(gram, self.n_iterations), gram)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:  # noqa: ARG002
+    def tail_index(self, parameters: Parameters, context_size: int) -> float:
         """As light as the noise allows: M_K is bounded by 2^K / |X^T X|_F times a constant."""
         return noise_limited_tail(parameters)
 

@@ -39,7 +39,7 @@ class PreconditionedGd:
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate: expected a number > 0, got {self.learning_rate}")
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> PreconditionedDescent:  # noqa: ARG002
+    def bind(self, training: PromptLaw, test: PromptLaw) -> PreconditionedDescent:
         """Return the model with the preconditioner of the training law."""
         covariance = training.covariates.moments(training.n_dims, Streams(0, 0)).covariance
         if covariance.shape[0] != 1:
@@ -49,14 +49,18 @@ class PreconditionedGd:
         else:
             omega = training.prior.second_moment()
             if omega is None:
-                raise NoClosedForm("no optimal preconditioner in closed form: the function class is not linear")
+                raise NoClosedForm(
+                    "no optimal preconditioner in closed form: the function class is not linear"
+                )
             n_context = max(1, training.sizes.n_context)
             matrix = optimal(covariance[0], omega, n_context, training.noise.variance)
         return PreconditionedDescent(self.n_steps, self.learning_rate, matrix)
 
     def predict(self, prompts: PromptBatch) -> Prediction:
         """Refuse: the preconditioner follows from the training law."""
-        raise PluginError("preconditioned_gd has no preconditioner yet: expected bind(training, test) before predict")
+        raise PluginError(
+            "preconditioned_gd has no preconditioner yet: expected bind(training, test) before predict"
+        )
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class PreconditionedDescent:
         matrix = descent_matrix(gram, count, self.n_steps, self.learning_rate, self.matrix)
         return polynomial_maps(matrix, gram)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:  # noqa: ARG002
+    def tail_index(self, parameters: Parameters, context_size: int) -> float:
         """As light as the noise allows: the estimate is a polynomial in the examples."""
         return noise_limited_tail(parameters)
 

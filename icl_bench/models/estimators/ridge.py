@@ -35,13 +35,15 @@ class Ridge:
         if isinstance(self.alpha, float | int) and self.alpha < 0:
             raise ValueError(f"alpha: expected a number >= 0, 'bayes' or 'evidence', got {self.alpha}")
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> Ridge:  # noqa: ARG002
+    def bind(self, training: PromptLaw, test: PromptLaw) -> Ridge:
         """Return the model with alpha = "bayes" resolved to the training law's penalty."""
         if self.alpha != "bayes":
             return self
         penalty = training.prior.ridge_penalty(training.noise.variance)
         if penalty is None:
-            raise NoClosedForm(f"no Bayes penalty: the posterior of {type(training.prior).__name__} is not ridge")
+            raise NoClosedForm(
+                f"no Bayes penalty: the posterior of {type(training.prior).__name__} is not ridge"
+            )
         return Ridge(penalty)
 
     def _penalty(self) -> float:

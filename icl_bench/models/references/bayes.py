@@ -17,7 +17,7 @@ class Bayes:
     A reference, not a learner: it alone is told the test law. `skipped` where no closed form is known.
     """
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> PosteriorMean:  # noqa: ARG002
+    def bind(self, training: PromptLaw, test: PromptLaw) -> PosteriorMean:
         """Return the reference for the test law."""
         return PosteriorMean(test)
 

@@ -17,7 +17,7 @@ class BayesTrain:
     What unlimited capacity and training would answer; its excess risk is the price of a frozen prior.
     """
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> PosteriorMean:  # noqa: ARG002
+    def bind(self, training: PromptLaw, test: PromptLaw) -> PosteriorMean:
         """Return the reference for the training law."""
         return PosteriorMean(training)
 

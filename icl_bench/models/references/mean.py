@@ -22,7 +22,7 @@ class Mean:
         count = torch.tensor(prompts.context_sizes, dtype=sums.dtype, device=sums.device).clamp_min(1.0)
         return Prediction(sums / count)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:  # noqa: ARG002
+    def tail_index(self, parameters: Parameters, context_size: int) -> float:
         """As light as the noise allows."""
         return noise_limited_tail(parameters)
 

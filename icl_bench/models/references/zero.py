@@ -25,7 +25,7 @@ class Zero:
         nothing = torch.zeros(shape, dtype=torch.float64)
         return LinearMaps(nothing, nothing)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:  # noqa: ARG002
+    def tail_index(self, parameters: Parameters, context_size: int) -> float:
         """Every moment of f(x)^2 exists."""
         return float("inf")
 

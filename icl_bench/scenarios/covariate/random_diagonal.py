@@ -12,7 +12,7 @@ from icl_bench.laws.law import PromptLaw
 
 @dataclass(frozen=True)
 class CovariateRandomDiagonal:
-    """x ~ N(0, c diag(e)), e_i iid Exp(1) (Zhang et al. 2306.09927, section 4.3 and figure 1). Dial: c > 0, no identity.
+    """x ~ N(0, c diag(e)), e_i iid Exp(1) (Zhang et al. 2306.09927, section 4.3, figure 1). Dial: c > 0, no identity.
 
     The diagonal is drawn afresh every `prompts_per_draw` prompts, a divisor of 256 (the paper's figure: 64).
     """
@@ -21,7 +21,7 @@ class CovariateRandomDiagonal:
 
     severities: ClassVar[tuple[float | None, ...]] = (1.0, 4.0, 9.0)
 
-    def identity(self, law: PromptLaw) -> None:  # noqa: ARG002
+    def identity(self, law: PromptLaw) -> None:
         """None: no severity leaves the law as it is."""
         return
 

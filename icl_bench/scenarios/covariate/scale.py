@@ -16,7 +16,7 @@ class CovariateScale:
 
     severities: ClassVar[tuple[float | None, ...]] = (1 / 3, 0.5, 1.0, 2.0, 3.0)
 
-    def identity(self, law: PromptLaw) -> float:  # noqa: ARG002
+    def identity(self, law: PromptLaw) -> float:
         """The dial at which nothing changes."""
         return 1.0
 

@@ -24,7 +24,7 @@ class CovariateSpectrum:
 
     severities: ClassVar[tuple[float | None, ...]] = (0.0, 0.5, 1.0, 2.0)
 
-    def identity(self, law: PromptLaw) -> float:  # noqa: ARG002
+    def identity(self, law: PromptLaw) -> float:
         """The dial at which nothing changes."""
         return 0.0
 

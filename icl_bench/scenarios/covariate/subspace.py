@@ -23,7 +23,7 @@ class CovariateSubspace:
 
     severities: ClassVar[tuple[float | None, ...]] = (0.25, 0.5, 0.75, 1.0)
 
-    def identity(self, law: PromptLaw) -> float:  # noqa: ARG002
+    def identity(self, law: PromptLaw) -> float:
         """The dial at which nothing changes."""
         return 1.0
 

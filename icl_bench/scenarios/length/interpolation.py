@@ -17,13 +17,13 @@ class LengthInterpolation:
 
     severities: ClassVar[tuple[float | None, ...]] = (-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
 
-    def identity(self, law: PromptLaw) -> None:  # noqa: ARG002
+    def identity(self, law: PromptLaw) -> None:
         """None: no severity leaves the law as it is."""
         return
 
     def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
         """Return the shifted law; ValueError for a severity outside the dial."""
-        if severity is None or severity != round(severity) or law.n_dims + severity < 0:
+        if severity is None or not float(severity).is_integer() or law.n_dims + severity < 0:
             raise ValueError(f"expected an integer s >= -d = {-law.n_dims}, got {severity}")
         return replace(law, sizes=replace(law.sizes, context_sizes=(law.n_dims + round(severity),)))
 

@@ -18,7 +18,7 @@ class LengthRatio:
 
     severities: ClassVar[tuple[float | None, ...]] = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
-    def identity(self, law: PromptLaw) -> float:  # noqa: ARG002
+    def identity(self, law: PromptLaw) -> float:
         """The dial at which nothing changes."""
         return 1.0
 

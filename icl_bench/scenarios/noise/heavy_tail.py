@@ -18,7 +18,7 @@ class NoiseHeavyTail:
 
     severities: ClassVar[tuple[float | None, ...]] = (float("inf"), 5.0, 3.0, 2.1)
 
-    def identity(self, law: PromptLaw) -> float:  # noqa: ARG002
+    def identity(self, law: PromptLaw) -> float:
         """The dial at which nothing changes."""
         return float("inf")
 

@@ -12,11 +12,11 @@ from icl_bench.laws.law import PromptLaw
 
 @dataclass(frozen=True)
 class QueryMean:
-    """x_q -> x_q + m (1, ..., 1)/sqrt(d); the context is untouched. Dial: m, the length of the displacement; identity 0."""
+    """x_q -> x_q + m (1, ..., 1)/sqrt(d); the context stays. Dial: m, the length of the displacement; identity 0."""
 
     severities: ClassVar[tuple[float | None, ...]] = (0.0, 1.0, 2.0, 4.0)
 
-    def identity(self, law: PromptLaw) -> float:  # noqa: ARG002
+    def identity(self, law: PromptLaw) -> float:
         """The dial at which nothing changes."""
         return 0.0
 

@@ -1,0 +1,97 @@
+"""What every verb shares: where text goes, and how an error ends the command."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
+
+import typer
+
+from icl_bench.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, IclBenchError, SuiteError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+P = ParamSpec("P")
+
+
+def out() -> Console:
+    """Return the console for data (stdout)."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """Return the console for progress and messages (stderr)."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Write one plain line to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def fail(error: IclBenchError) -> NoReturn:
+    """Write an error to stderr and end with its exit code."""
+    if isinstance(error, SuiteError):
+        for problem in error.problems:
+            say(f"error: {problem}")
+    else:
+        say(f"error: {error}")
+    raise typer.Exit(error.exit_code)
+
+
+def guarded(verb: Callable[P, None]) -> Callable[P, None]:
+    """Turn what a verb raises into a message on stderr and a documented exit code, never a traceback.
+
+    ICL_BENCH_DEBUG=1 shows the traceback of an internal error.
+    """
+
+    @functools.wraps(verb)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            verb(*args, **kwargs)
+        except IclBenchError as error:
+            fail(error)
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            # whoever read our stdout went away (`| head`): nothing more can be said there
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except typer.Exit:
+            raise
+        except Exception as error:
+            if os.environ.get("ICL_BENCH_DEBUG"):
+                raise
+            say(f"internal error: {type(error).__name__}: {error}")
+            say(
+                "this is a bug in icl-bench: run again with ICL_BENCH_DEBUG=1 for the traceback, and please report it"
+            )
+            raise typer.Exit(EXIT_INTERNAL) from error
+
+    return wrapped
+
+
+def print_json(value: Any) -> None:
+    """Write a value to stdout as JSON, numbers that are not finite as null."""
+    import json
+
+    print(json.dumps(_finite(value), indent=2))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,104 @@
+"""`icl-bench run SUITE`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from icl_bench.cli.console import guarded, print_json, say
+from icl_bench.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+
+
+@guarded
+def run(
+    suite: Annotated[Path, typer.Argument(help="Suite file (TOML).", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Results folder [default: results/NAME of the suite].")
+    ] = None,
+    models: Annotated[str, typer.Option(help="Only these models: names or globs, comma-separated.")] = "",
+    scenarios: Annotated[
+        str, typer.Option(help="Only these scenarios: names or globs, comma-separated.")
+    ] = "",
+    prompts: Annotated[
+        int | None, typer.Option("--prompts", min=1, help="Prompts a cell, instead of the suite's.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where models compute: cpu, cuda, cuda:1, mps.")] = "cpu",
+    executor: Annotated[str, typer.Option(help="Where jobs run: processes or serial.")] = "processes",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes [default: one a core; 1 on a GPU].")
+    ] = None,
+    time_limit: Annotated[
+        float,
+        typer.Option("--time-limit", min=0.01, help="Seconds a model may take for one block of 256 prompts."),
+    ] = 600.0,
+    fresh: Annotated[
+        bool, typer.Option("--fresh/--resume", help="Delete what the folder holds / continue it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
+) -> None:
+    """Run a suite: draw prompts, ask every model, write Parquet tables, print a summary.
+
+    Runs again into the same folder continue what is there. Ctrl-C loses nothing that was finished.
+    """
+    from icl_bench.cli.progress import progress_reporter
+    from icl_bench.provenance import usable_cores
+    from icl_bench.run import run_suite
+
+    try:
+        with progress_reporter() as progress:
+            done = run_suite(
+                suite,
+                out,
+                models=_names(models),
+                scenarios=_names(scenarios),
+                n_prompts=prompts,
+                device=device,
+                executor=executor,
+                workers=workers or (usable_cores() if device == "cpu" else 1),
+                fresh=fresh,
+                time_limit=time_limit,
+                progress=progress,
+                command=_command(),
+            )
+    except KeyboardInterrupt:
+        say("interrupted; finished units are kept: run the same command again to continue")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if as_json:
+        print_json(_summary(done))
+    else:
+        from icl_bench.cli.report import print_report
+
+        print_report(done.path)
+    if not done.complete:
+        cells = done.manifest.cells
+        say(
+            f"incomplete: {cells.get('failed', 0)} failed and {cells.get('missing', 0)} missing of"
+            f" {cells['planned']} cells; the table's rows say why (`icl-bench report {done.path}`)"
+        )
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _command() -> str:
+    import shlex
+    import sys
+
+    return shlex.join(["icl-bench", *sys.argv[1:]])
+
+
+def _summary(done: Any) -> dict[str, Any]:
+    manifest = done.manifest
+    return {
+        "out": str(done.path),
+        "suite": manifest.suite,
+        "suite_version": manifest.suite_version,
+        "status": manifest.status,
+        "cells": manifest.cells,
+        "seconds": manifest.seconds,
+        "prompt_digests": manifest.prompt_digests,
+    }

@@ -1,0 +1,47 @@
+"""`icl-bench validate SUITE`: build everything, ask every model about a few prompts, run nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from icl_bench.cli.console import guarded, print_json, say
+from icl_bench.errors import EXIT_USAGE
+
+
+@guarded
+def validate(
+    suite: Annotated[Path, typer.Argument(help="Suite file (TOML).", show_default=False)],
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=0.01, help="Seconds a model may take for its checks.")
+    ] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
+) -> None:
+    """Check a suite: build every model and scenario and hold each to its contracts on a few prompts.
+
+    Ends with 0 when all is well and 2 when anything is not.
+    """
+    from icl_bench.validation import validate_suite
+
+    findings = validate_suite(suite, time_limit)
+    broken = [finding for finding in findings if finding.problem]
+    if as_json:
+        print_json(
+            {
+                "suite": str(suite),
+                "valid": not broken,
+                "checked": len(findings),
+                "problems": [{"what": finding.what, "problem": finding.problem} for finding in broken],
+            }
+        )
+    else:
+        for finding in findings:
+            print(
+                f"{'FAIL' if finding.problem else 'ok':<5}{finding.what}"
+                + (f": {finding.problem}" if finding.problem else "")
+            )
+    if broken:
+        say(f"{len(broken)} of {len(findings)} checks failed")
+        raise typer.Exit(EXIT_USAGE)

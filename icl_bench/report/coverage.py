@@ -1,0 +1,83 @@
+"""What is not in the numbers: failed, skipped and missing cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from icl_bench.report.score_rows import WORST_FIRST, Row, ScoreRows
+from icl_bench.tables.manifest import Manifest
+from icl_bench.tables.schema import PROMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Cells of one model that lack numbers for the same reason."""
+
+    model: str
+    status: str  # error | timeout | nan | skipped
+    message: str
+    metrics: tuple[str, ...]  # what lacks; empty: everything
+    cells: int
+    example: str  # one of the cells
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the suite the table holds."""
+
+    cells: Mapping[str, int]  # ok | skipped | failed | missing, of the table's scenarios and the suite's models
+    finished: bool  # whether the last command on this folder came to its end
+    absent_scenarios: tuple[str, ...]  # of the suite, without any row
+    absent_models: tuple[str, ...]
+    uneven_seeds: bool  # some averages rest on fewer seeds than were run
+
+
+def troubles(rows: ScoreRows) -> tuple[Trouble, ...]:
+    """Return what is not ok, failures before skips, one entry per model, status and message."""
+    grouped: dict[tuple[str, str, str, bool], list[Row]] = {}
+    for row in rows.unwell:
+        key = (row["model"], row["status"], row["message"], row["metric"] is None)
+        grouped.setdefault(key, []).append(row)
+    found = []
+    for (model, status, message, _), members in grouped.items():
+        cells = {(row["scenario"], row["severity_label"], row["seed"]): row for row in members}
+        metrics = tuple(dict.fromkeys(row["metric"] for row in members if row["metric"] is not None))
+        found.append(Trouble(model, status, message, metrics, len(cells), _cell_name(members[0])))
+    return tuple(sorted(found, key=lambda trouble: (WORST_FIRST.index(trouble.status), bool(trouble.metrics))))
+
+
+def _cell_name(row: Row) -> str:
+    return " ".join(part for part in (row["scenario"], row["severity_label"], f"seed {row['seed']}") if part)
+
+
+def coverage(rows: ScoreRows, manifest: Manifest) -> Coverage:
+    """Return how much of the suite is there."""
+    counts = Counter(dict.fromkeys(("ok", "skipped", "failed", "missing"), 0))
+    sets = {key[:3] for key in rows.cells}
+    for prompt_set in sets:
+        for model in manifest.models:
+            status = rows.cells.get((*prompt_set, model), "missing")
+            counts[status if status in counts else "failed"] += 1
+    asked_for_more = manifest.cells.get("missing", 0) > counts["missing"]
+    if asked_for_more:  # the last command asked for prompt sets of which no cell is finished
+        counts["missing"] = manifest.cells["missing"]
+    seen_scenarios = {place.scenario for place in rows.places}
+    seen_models = {key[3] for key in rows.cells} - {PROMPTS}
+    return Coverage(
+        dict(counts),
+        manifest.status != "running",
+        tuple(label for label in manifest.scenarios if label not in seen_scenarios),
+        tuple(label for label in manifest.models if label not in seen_models),
+        _uneven(rows),
+    )
+
+
+def _uneven(rows: ScoreRows) -> bool:
+    """Tell whether a model answered some but not all seeds of a scenario and severity."""
+    answered: Counter[tuple[str, str, str]] = Counter()
+    for (scenario, label, _, model), status in rows.cells.items():
+        answered[scenario, label, model] += status == "ok"
+    run = {(place.scenario, place.label): len(seeds) for place, seeds in rows.seeds.items()}
+    return any(0 < count < run[scenario, label] for (scenario, label, _), count in answered.items())

@@ -1,0 +1,79 @@
+"""Normalised error against context size, unshifted and under the worst covariate shift."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from icl_bench.report.points import Point
+from icl_bench.report.score_rows import BAYES_RISK, ERROR, ZERO_RISK, ScoreRows, Statistic
+from icl_bench.tables.schema import PROMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A normalised error after `size` examples."""
+
+    size: int
+    value: float
+    kind: str  # mean | median (where no mean exists)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One model's curve; `model` is None for the Bayes risk."""
+
+    model: str | None
+    points: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Every model's curve under one scenario and severity."""
+
+    scenario: str
+    label: str  # the severity as text
+    lines: tuple[Line, ...]
+
+
+def curves(
+    rows: ScoreRows, base: Point | None, shifted: Sequence[Point], models: Sequence[str]
+) -> tuple[Curve, ...]:
+    """Return the curves of the unshifted reference and of the worst covariate shift, where there are any."""
+    chosen = [point for point in (base, _worst(shifted)) if point is not None]
+    found = [_curve(rows, point, models) for point in chosen]
+    return tuple(curve for curve in found if any(len(line.points) > 1 for line in curve.lines))
+
+
+def _worst(shifted: Sequence[Point]) -> Point | None:
+    """Return the covariate shift (any shift if there is none) with the largest mean log normalised error."""
+    scored = [(point, _log_error(point)) for point in shifted]
+    usable = [(point, score) for point, score in scored if score is not None]
+    covariate = [(point, score) for point, score in usable if point.axis == "covariate"]
+    return max(covariate or usable, key=lambda item: item[1], default=(None, 0.0))[0]
+
+
+def _log_error(point: Point) -> float | None:
+    errors = [entry.error.value for entry in point.entries.values() if entry.error is not None]
+    logs = [math.log(error) for error in errors if error > 0.0]
+    return math.fsum(logs) / len(logs) if logs else None
+
+
+def _curve(rows: ScoreRows, point: Point, models: Sequence[str]) -> Curve:
+    lines = [Line(None, tuple(_bayes(rows, point)))]
+    for model in models:
+        found = [(size, rows.get(point.place, model, ERROR, size)) for size in rows.sizes(point.place, model, ERROR)]
+        line = tuple(CurvePoint(size, item.value, item.kind) for size, item in found if isinstance(item, Statistic))
+        lines.append(Line(model, line))
+    return Curve(point.place.scenario, point.place.label, tuple(line for line in lines if line.points))
+
+
+def _bayes(rows: ScoreRows, point: Point) -> list[CurvePoint]:
+    found = []
+    for size in rows.sizes(point.place, PROMPTS, BAYES_RISK):
+        bayes = rows.get(point.place, PROMPTS, BAYES_RISK, size)
+        zero = rows.get(point.place, PROMPTS, ZERO_RISK, size)
+        if isinstance(bayes, Statistic) and isinstance(zero, Statistic) and zero.value > 0.0:
+            found.append(CurvePoint(size, bayes.value / zero.value, "mean"))
+    return found

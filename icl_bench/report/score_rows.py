@@ -1,0 +1,173 @@
+"""The rows of scores.parquet that summaries need, by key, with the seeds of a cell combined."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from icl_bench.tables.io import read_scores
+
+CHAIN = ("normalised_excess_risk", "normalised_error", "excess_risk", "squared_error", "label_error")
+"""Metrics that a summary may show, the most telling first."""
+ZERO_RISK, BAYES_RISK, ERROR = "zero_error", "bayes_risk", "normalised_error"
+WORST_FIRST = ("error", "timeout", "nan", "skipped")
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """One metric of one model on one scenario and severity at one context size, seeds combined."""
+
+    metric: str
+    kind: str  # mean | median (where no mean exists)
+    value: float
+    stderr: float | None  # of the mean
+    low: float | None  # 95% interval; None where none exists
+    high: float | None
+    n_prompts: int  # a seed
+    n_seeds: int
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the interval's width."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Why there is no number."""
+
+    status: str  # error | timeout | nan | skipped | undefined | missing
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One scenario at one severity."""
+
+    scenario: str
+    severity: float | None
+    label: str  # the severity as text
+    identity: bool | None
+
+    @property
+    def order(self) -> tuple[float, ...]:
+        """Sorts places of one scenario by severity, a joint shift's by its severities in turn."""
+        if self.severity is not None:
+            return (self.severity,)
+        parts = self.label.split(" x ") if self.label else []
+        return tuple(_number(part) for part in parts)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.inf
+
+
+Row = Mapping[str, Any]
+
+
+class ScoreRows:
+    """Rows by (place, model, metric, context size); whole failed cells by (place, model)."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.places: list[Place] = []
+        self.headline: dict[Place, int] = {}
+        self.seeds: dict[Place, set[int]] = defaultdict(set)
+        self.unwell: list[Row] = []
+        self.metrics: set[str] = set()
+        self.cells: dict[tuple[str, str, int, str], str] = {}  # scenario, severity, seed, model -> status
+        self._found: dict[tuple[Place, str, str, int], list[Row]] = defaultdict(list)
+        self._failed: dict[tuple[Place, str], list[Row]] = defaultdict(list)
+        self._skipped: dict[tuple[Place, str, str], list[Row]] = defaultdict(list)
+        for row in rows:
+            self._take(row)
+
+    def _take(self, row: Row) -> None:
+        place = Place(row["scenario"], row["severity"], row["severity_label"], row["identity"])
+        if place not in self.seeds:
+            self.places.append(place)
+        self.seeds[place].add(row["seed"])
+        whole = row["metric"] is None
+        cell = (place.scenario, place.label, row["seed"], row["model"])
+        self.cells[cell] = row["status"] if whole else self.cells.get(cell, "ok")
+        if row["status"] != "ok":
+            self.unwell.append(row)
+        if whole:
+            self._failed[place, row["model"]].append(row)
+        elif row["status"] != "ok":
+            self._skipped[place, row["model"], row["metric"]].append(row)
+        else:
+            self.metrics.add(row["metric"])
+            self._found[place, row["model"], row["metric"], row["context_size"]].append(row)
+            if row["headline"]:
+                self.headline[place] = row["context_size"]
+
+    def sizes(self, place: Place, model: str, metric: str) -> list[int]:
+        """Return the context sizes at which a model has a metric, ascending."""
+        return sorted(size for (where, who, what, size) in self._found if (where, who, what) == (place, model, metric))
+
+    def prompt_counts(self, place: Place, model: str, size: int) -> set[int]:
+        """Return the prompts a cell at a place, over all metrics and seeds."""
+        return {row["n_prompts"] for metric in (ZERO_RISK, BAYES_RISK) for row in self._found.get((place, model, metric, size), [])}
+
+    def get(self, place: Place, model: str, metric: str, size: int | None) -> Statistic | Absent:
+        """Return a metric with its seeds combined, or why there is none."""
+        rows = self._found.get((place, model, metric, size), []) if size is not None else []
+        if rows:
+            return combined(metric, rows)
+        failed = self._failed.get((place, model)) or self._skipped.get((place, model, metric), [])
+        if failed:
+            worst = min(failed, key=lambda row: WORST_FIRST.index(row["status"]))
+            return Absent(worst["status"], worst["message"])
+        return Absent("missing", "no row in the table: the cell was not run, or not finished")
+
+
+def combined(metric: str, rows: Sequence[Row]) -> Statistic | Absent:
+    """Return one statistic of the seeds' rows: the mean of their means, else of their medians.
+
+    Seeds are independent, so squared standard errors and squared half widths add up.
+    """
+    kind = next((kind for kind in ("mean", "median") if all(row[kind] is not None for row in rows)), None)
+    if kind is None:
+        return Absent("undefined", next(row["message"] for row in rows if row["mean"] is None))
+    count = len(rows)
+    ends = ("ci_low", "ci_high") if kind == "mean" else ("median_low", "median_high")
+    value = math.fsum(row[kind] for row in rows) / count
+    down, up = (_reach(rows, kind, end) for end in ends)
+    errors = [row["stderr"] for row in rows]
+    known = kind == "mean" and None not in errors
+    return Statistic(
+        metric,
+        kind,
+        value,
+        math.hypot(*errors) / count if known else None,
+        None if down is None else value - down,
+        None if up is None else value + up,
+        max(row["n_prompts"] for row in rows),
+        count,
+    )
+
+
+def _reach(rows: Sequence[Row], kind: str, end: str) -> float | None:
+    """Return how far the interval of the seeds' average reaches to one end; None when a seed has no interval."""
+    if any(row[end] is None for row in rows):
+        return None
+    return math.hypot(*(row[end] - row[kind] for row in rows)) / len(rows)
+
+
+def load_rows(folder: Path) -> ScoreRows:
+    """Return the rows of a run that a summary needs; TableError when its table is missing or damaged."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = read_scores(folder / "scores.parquet")
+    metric = table.column("metric")
+    wanted = pa.array([*CHAIN, ZERO_RISK, BAYES_RISK])
+    keep = pc.or_(pc.is_in(metric, value_set=wanted), pc.not_equal(table.column("status"), "ok"))
+    return ScoreRows(table.filter(keep).to_pylist())

@@ -1,0 +1,107 @@
+"""What a report says, computed once from a run's tables; every format renders this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from icl_bench.report.breakdown import Breakdown, breakdowns
+from icl_bench.report.coverage import Coverage, Trouble, coverage, troubles
+from icl_bench.report.curves import Curve, curves
+from icl_bench.report.points import Point, points
+from icl_bench.report.score_rows import CHAIN, ScoreRows, load_rows
+from icl_bench.tables.manifest import Manifest, read_manifest
+from icl_bench.tables.schema import PROMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """All scenarios whose labels share the part before the slash."""
+
+    name: str
+    points: tuple[Point, ...]  # without the unshifted reference
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One run, summarised."""
+
+    folder: str
+    manifest: Manifest
+    n_prompts: tuple[int, ...]  # a cell: the different counts, ascending
+    seeds: tuple[int, ...]
+    models: tuple[str, ...]
+    metric: str  # shown where it exists
+    base: Point | None  # the unshifted reference
+    axes: tuple[Axis, ...]
+    breakdowns: tuple[Breakdown, ...]
+    curves: tuple[Curve, ...]
+    troubles: tuple[Trouble, ...]
+    coverage: Coverage
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """The unshifted reference, then every point of every axis."""
+        first = () if self.base is None else (self.base,)
+        return (*first, *(point for axis in self.axes for point in axis.points))
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether any model has a number to show."""
+        return any(entry.shown is not None for point in self.points for entry in point.entries.values())
+
+
+def summarise(folder: Path) -> Summary:
+    """Return the summary of a run folder.
+
+    Raises TableError when it is no run, or its tables are missing or damaged.
+    """
+    manifest = read_manifest(folder)
+    rows = load_rows(folder)
+    models = tuple(manifest.models)
+    metric = next((name for name in CHAIN if name in rows.metrics), CHAIN[0])
+    found = points(rows, models, manifest.scenarios)
+    base = _reference(found)
+    shifted = [point for point in found if point is not base]
+    return Summary(
+        folder=str(folder),
+        manifest=manifest,
+        n_prompts=_prompt_counts(rows),
+        seeds=tuple(sorted({seed for seeds in rows.seeds.values() for seed in seeds})),
+        models=models,
+        metric=metric,
+        base=base,
+        axes=_axes(shifted),
+        breakdowns=breakdowns(base, shifted, models, manifest.identities),
+        curves=curves(rows, base, shifted, models),
+        troubles=troubles(rows),
+        coverage=coverage(rows, manifest),
+    )
+
+
+def _reference(found: Sequence[Point]) -> Point | None:
+    """Return the unshifted point: the one without a dial, `base` by name if there are several."""
+    unshifted = [point for point in found if point.place.identity and point.place.severity is None]
+    return min(unshifted, key=lambda point: point.place.scenario != "base", default=None)
+
+
+def _axes(shifted: Sequence[Point]) -> tuple[Axis, ...]:
+    grouped: dict[str, list[Point]] = {}
+    for point in shifted:
+        grouped.setdefault(point.axis, []).append(point)
+    return tuple(Axis(name, tuple(members)) for name, members in grouped.items())
+
+
+def _prompt_counts(rows: ScoreRows) -> tuple[int, ...]:
+    counts: set[int] = set()
+    for place, size in rows.headline.items():
+        counts.update(rows.prompt_counts(place, PROMPTS, size))
+    return tuple(sorted(counts))
+
+
+def as_mapping(summary: Summary) -> Mapping[str, object]:
+    """Return the summary as plain nested values."""
+    import dataclasses
+
+    return dataclasses.asdict(summary)

@@ -1,0 +1,122 @@
+"""Minimum-norm least squares by one example at a time, whatever the rank: the careful way.
+
+State, for each prompt: the estimate w, an orthonormal basis Q of the span of the examples so far, and a square root G
+of the pseudo-inverse of the Gram matrix (G G^T = (X^T X)^+). A new example x, with f = G^T x, either leaves the span
+(Greville 1960) or lies in it (recursive least squares, in Potter's square-root form, which loses half the digits
+that the covariance form loses):
+
+    c = x - Q Q^T x
+    c != 0:  g = c / |c|^2            G <- [G - g f^T, g]
+    c == 0:  g = G f / (1 + f.f)      G <- G - G f f^T / (1 + f.f + sqrt(1 + f.f))
+    w <- w + g (y - w.x)
+
+Everything is float64 and laid out with the prompt last, so that each step is one vector operation over prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+RANK_TOLERANCE = 1e-12
+"""An example leaves the span when |c| exceeds this times |x|. A loose tolerance stays wrong for ever after."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixFits:
+    """What the recursion held at each asked context size."""
+
+    weights: Tensor  # (prompt, size, dim)
+    basis: Tensor  # (prompt, dim, dim) columns of Q; at a size, its first `rank` columns
+    rank: Tensor  # (prompt, size)
+    root: Tensor | None  # (prompt, size, dim, dim) G, when asked for
+
+
+class _Recursion:
+    """The state described above, for all prompts at once; prompt last."""
+
+    def __init__(self, n_dims: int, n_prompts: int, like: Tensor) -> None:
+        self.w = like.new_zeros(n_dims, n_prompts)
+        self.basis = like.new_zeros(n_dims, n_dims, n_prompts)  # (dim, column, prompt)
+        self.root = like.new_zeros(n_dims, n_dims, n_prompts)
+        self.rank = torch.zeros(n_prompts, dtype=torch.long, device=like.device)
+        self.n_dims = n_dims
+        self.columns = 0  # the largest rank so far: later columns of basis and root are zero
+        self.lowest = 0
+
+    def update(self, x: Tensor, y: Tensor) -> None:
+        """Take in one example of each prompt: x (dim, prompt), y (prompt,)."""
+        used = self.root[:, : self.columns]
+        f = (used * x[:, None]).sum(0)  # (column, prompt)
+        innovation = y - (self.w * x).sum(0)
+        norm = 1.0 + f.square().sum(0)
+        direction = (used * f[None]).sum(1)  # G f
+        gain, remove = direction / norm, direction / (norm + norm.sqrt())
+        if self.lowest == self.n_dims:
+            used.sub_(remove[:, None] * f[None])
+            self.w += gain * innovation
+            return
+        fresh, step = self._leaves_span(x)
+        gain, remove = torch.where(fresh, step, gain), torch.where(fresh, step, remove)
+        used.sub_(remove[:, None] * f[None])
+        self.w += gain * innovation
+        if bool(fresh.any()):
+            self._append(fresh, step)
+
+    def _leaves_span(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return which prompts' examples leave the span, and c / |c|^2 for those (0 elsewhere)."""
+        basis = self.basis[:, : self.columns]
+        c = x
+        for _ in range(2):  # once more removes what rounding left of the span (Gram-Schmidt twice is enough)
+            c = c - (basis * (basis * c[:, None]).sum(0)[None]).sum(1)
+        square = c.square().sum(0)
+        fresh = (square > RANK_TOLERANCE**2 * x.square().sum(0)) & (self.rank < self.n_dims)
+        return fresh, torch.where(fresh, c / square.clamp_min(torch.finfo(c.dtype).tiny), 0.0)
+
+    def _append(self, fresh: Tensor, step: Tensor) -> None:
+        """Put c/|c| and c/|c|^2 in the next free column of Q and G, where `fresh`."""
+        prompts = fresh.nonzero()[:, 0]
+        columns = self.rank[prompts]
+        chosen = step[:, prompts]
+        self.root[:, columns, prompts] = chosen
+        self.basis[:, columns, prompts] = chosen / chosen.norm(dim=0)
+        self.rank += fresh
+        self.columns = int(self.rank.max())
+        self.lowest = int(self.rank.min())
+
+
+def recursive_fits(
+    context_x: Tensor, context_y: Tensor, sizes: Sequence[int], *, with_root: bool = False
+) -> PrefixFits:
+    """Return the fits to the first k examples for k in `sizes` (increasing).
+
+    context_x (prompt, context, dim) and context_y (prompt, context) are float64. `with_root` also keeps G at each
+    size (dim^2 numbers a prompt and size).
+    """
+    n_prompts, _, n_dims = context_x.shape
+    x = context_x.permute(1, 2, 0).contiguous()  # (context, dim, prompt)
+    y = context_y.mT.contiguous()  # (context, prompt)
+    state = _Recursion(n_dims, n_prompts, x)
+    weights, ranks, roots = [], [], []
+    start = 0
+    for size in sizes:
+        for example in range(start, size):
+            state.update(x[example], y[example])
+        start = size
+        weights.append(state.w.clone())
+        ranks.append(state.rank.clone())
+        if with_root:
+            roots.append(state.root.clone())
+
+    def prompt_first(tensor: Tensor) -> Tensor:
+        return tensor.movedim(-1, 0).contiguous()
+
+    return PrefixFits(
+        weights=prompt_first(torch.stack(weights)),
+        basis=prompt_first(state.basis),
+        rank=prompt_first(torch.stack(ranks)),
+        root=prompt_first(torch.stack(roots)) if with_root else None,
+    )

@@ -1,0 +1,241 @@
+"""Every plugin of the catalogue is held to its contracts, unasked; and plugins that break one are caught.
+
+The checks live in `icl_bench.contracts`: nothing here is written for a particular model or scenario.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from icl_bench import catalogue
+from icl_bench.assemble import bound, build_metrics
+from icl_bench.contracts import model_violations, scenario_violations
+from icl_bench.evaluate import with_bayes
+from icl_bench.function_classes.linear import Linear
+from icl_bench.laws.covariates import Displaced, Scaled
+from icl_bench.laws.law import PromptLaw, Sizes
+from icl_bench.laws.noise import GaussianNoise
+from icl_bench.prompts import Prediction, PromptBatch
+from icl_bench.protocols import Answer, BindsLaws, Model, Scenario
+from icl_bench.seeding import Streams
+
+LAW = PromptLaw(Linear(4), GaussianNoise(0.25), Sizes((0, 1, 2, 3, 4, 5, 7, 9)))
+TRAINING = replace(LAW, sizes=Sizes((8,)))
+ARGUMENTS = {"sklearn": {"estimator": "sklearn.linear_model.Ridge"}}
+"""Arguments without which a catalogue entry cannot be built."""
+
+
+def batches() -> Iterator[PromptBatch]:
+    """One-pass prompts, several queries a size, and shifted queries."""
+    for law in (
+        LAW,
+        replace(LAW, sizes=replace(LAW.sizes, queries_per_context=2)),
+        LAW.map_query(lambda q: Scaled(2.0, q)),
+    ):
+        yield law.draw(Streams(11, 0)).prompts.select(slice(0, 5))
+
+
+def violations(model: Model) -> list[str]:
+    """All contracts that a model breaks on any kind of prompts."""
+    ready = bound(model, TRAINING, LAW)
+    return [broken for batch in batches() for broken in model_violations(ready, batch)]
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.entries("models")))
+def test_every_model_keeps_its_contracts(name: str) -> None:
+    assert violations(catalogue.build("models", name, ARGUMENTS.get(name, {}))) == []
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.entries("scenarios")))
+def test_every_scenario_keeps_its_contracts(name: str) -> None:
+    assert list(scenario_violations(catalogue.build("scenarios", name, {}), LAW)) == []
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.entries("scenarios")))
+def test_every_scenario_refuses_nan(name: str) -> None:
+    scenario: Scenario = catalogue.build("scenarios", name, {})
+    with pytest.raises(ValueError, match="expected"):
+        scenario.shift(LAW, float("nan"))
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.entries("metrics")))
+def test_every_metric_is_finite_non_negative_and_best_at_the_truth(name: str) -> None:
+    built = build_metrics((f"{name}:ols" if name == "agreement" else name,))
+    draw = with_bayes(LAW, LAW.draw(Streams(1, 0)))
+    model = catalogue.build("models", "ols", {})
+    prediction = model.predict(draw.prompts)
+
+    def losses(mean: torch.Tensor, metric_name: str) -> torch.Tensor:
+        reference = (model, prediction)
+        answer = Answer(
+            draw.prompts, draw.targets, draw.parameters, Prediction(mean), model, lambda _: reference
+        )
+        return built[metric_name].losses(answer)
+
+    for stored, metric in built.items():
+        if metric.over is not None:
+            continue
+        values = losses(prediction.mean, stored)
+        assert values.shape == draw.targets.query_f.shape
+        assert bool((values.isfinite() & (values >= 0)).all())
+        if stored in ("squared_error", "label_error", "excess_risk"):
+            assert float(losses(draw.targets.query_f + 3.0, stored).mean()) > float(values[:, -1].mean())
+
+
+def test_every_entry_has_a_summary_and_is_listed_without_import() -> None:
+    for kind in catalogue.KINDS:
+        for entry in catalogue.entries(kind).values():
+            assert entry.summary, f"{entry.module} begins without a one-line docstring"
+
+
+# Plugins that break one contract each. No check is written for any of them: the general ones must find them.
+
+
+@dataclass(frozen=True)
+class _Averaging:
+    """The honest answer that each broken model below departs from."""
+
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        seen = torch.arange(prompts.n_context)[None] < torch.tensor(prompts.context_sizes)[:, None]
+        labels = (seen[None] * prompts.context_y[:, None]).sum(-1)
+        return Prediction(labels * prompts.query_x.sum(-1) / 10)
+
+
+class _ReadsOtherQueries(_Averaging):
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        centred = prompts.query_x - prompts.query_x.mean(1, keepdim=True)
+        return super().predict(replace(prompts, query_x=centred))
+
+
+class _ReadsLaterExamples(_Averaging):
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        return Prediction(super().predict(prompts).mean + 0.01 * prompts.context_y.sum(1, keepdim=True))
+
+
+class _ReadsItsOwnLabel(_Averaging):
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        mean = super().predict(prompts).mean
+        if prompts.next_example:
+            rows = torch.tensor(prompts.context_sizes).clamp_max(prompts.n_context - 1)
+            mean = mean + 0.1 * prompts.context_y[:, rows]
+        return Prediction(mean)
+
+
+class _NormalisesOverTheBatch(_Averaging):
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        mean = super().predict(prompts).mean
+        return Prediction(mean / (1 + mean.std(0, correction=0)))
+
+
+class _AnswersAtRandom(_Averaging):
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        return Prediction(super().predict(prompts).mean + torch.randn(1).double())
+
+
+class _ChangesItsInput(_Averaging):
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        prediction = super().predict(prompts)
+        prompts.context_y.mul_(2)
+        return prediction
+
+
+class _AnswersTooMuch(_Averaging):
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        return Prediction(super().predict(prompts).mean[:, :, None])
+
+
+class _AnswersWithoutPrediction(_Averaging):
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        return super().predict(prompts).mean  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (_ReadsOtherQueries(), "depends on other queries"),
+        (_ReadsLaterExamples(), "depends on examples after its first"),
+        (_ReadsItsOwnLabel(), "depends on labels after"),
+        (_NormalisesOverTheBatch(), "batched differently"),
+        (_AnswersAtRandom(), "two calls on the same prompts differ"),
+        (_ChangesItsInput(), "changes its input"),
+        (_AnswersTooMuch(), "expected shape"),
+        (_AnswersWithoutPrediction(), "expected an icl_bench.Prediction"),
+    ],
+)
+def test_a_model_that_breaks_a_contract_is_caught(model: Model, said: str) -> None:
+    assert violations(_Averaging()) == []
+    assert any(said in broken for broken in violations(model))
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """x -> x + severity, honest but for what its subclasses break."""
+
+    severities: ClassVar[tuple[float | None, ...]] = (0.0, 1.0)
+
+    def identity(self, law: PromptLaw) -> float | None:
+        return 0.0
+
+    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
+        assert severity is not None
+        return law if severity == 0.0 else law.map_covariates(lambda inner: Displaced(severity, inner))
+
+
+class _UsesNumpysGlobalGenerator(_Broken):
+    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
+        return law.map_covariates(lambda inner: Displaced(float(np.random.rand()), inner))
+
+
+class _DrawsFromTorchsGlobalGenerator(_Broken):
+    @dataclass(frozen=True)
+    class Jitter(Scaled):
+        def sample(self, normals: torch.Tensor, streams: Streams) -> torch.Tensor:
+            return normals + torch.randn(normals.shape)
+
+    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
+        return law if severity == 0.0 else law.map_covariates(lambda inner: self.Jitter(1.0, inner))
+
+
+class _IdentityIsNotTheBase(_Broken):
+    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
+        assert severity is not None
+        return law.map_covariates(lambda inner: Displaced(severity + 1e-300, inner))
+
+
+class _IdentityMovesTheNoise(_Broken):
+    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
+        return replace(law, noise=GaussianNoise(law.noise.variance * (1 + 1e-12)))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "said"),
+    [
+        (_UsesNumpysGlobalGenerator(), "global random generator"),
+        (_DrawsFromTorchsGlobalGenerator(), "global random generator"),
+        (_IdentityIsNotTheBase(), "identity severity"),
+        (_IdentityMovesTheNoise(), "identity severity"),
+    ],
+)
+def test_a_scenario_that_breaks_a_contract_is_caught(scenario: Scenario, said: str) -> None:
+    assert list(scenario_violations(_Broken(), LAW)) == []
+    assert any(said in broken for broken in scenario_violations(scenario, LAW))
+
+
+def test_bayes_binds_the_test_law_and_learners_the_training_law() -> None:
+    """A learner that reads the test law would be a reference; only `bayes` may be one."""
+    other = replace(LAW, noise=GaussianNoise(4.0))
+    prompts = LAW.draw(Streams(2, 0)).prompts.select(slice(0, 4))
+    for name in catalogue.entries("models"):
+        model = catalogue.build("models", name, ARGUMENTS.get(name, {}))
+        if not isinstance(model, BindsLaws):
+            continue
+        same = torch.equal(
+            model.bind(TRAINING, LAW).predict(prompts).mean, model.bind(TRAINING, other).predict(prompts).mean
+        )
+        assert same == (name != "bayes"), name
