@@ -4,9 +4,10 @@
 knows an exact risk, for d = 8 and d = 20, and writes the table. Nothing here names a scenario: a new one is included
 because it is in the catalogue, and so is a new model that needs no argument.
 
-Two truths are compared with the measured mean of (prediction - f)^2:
+Exact truths are compared with the measured mean of (prediction - f)^2:
 
 - given the covariates: the metric `exact_risk`, paired prompt by prompt, so that z is that of their mean difference;
+  where the noise has four moments also as a ratio, whose mean is 1 even where the risk itself has no mean (OLS at k = d);
 - given the law alone, where a formula is known: one linear self-attention layer (THEORY, section 2), least squares in
   Gaussian designs (section 3), and the posterior variance for the Bayes prediction.
 """
@@ -24,11 +25,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from icl_bench import catalogue
 from icl_bench.assemble import bound, build_model, cell_law, training_law
 from icl_bench.errors import NoClosedForm, PluginError
-from icl_bench.laws.law import Parameters, PromptLaw, Sizes
+from icl_bench.laws.covariates import Moments
+from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.models.attention.linear_self_attention import TrainedLayer
 from icl_bench.plan import PromptSet, make_plan
 from icl_bench.protocols import LinearLearner
@@ -36,7 +39,7 @@ from icl_bench.run import Run, run_suite
 from icl_bench.seeding import BLOCK_SIZE, Streams
 from icl_bench.statistics.intervals import mean_interval
 from icl_bench.suite import Suite, load_suite
-from icl_bench.tables.io import read_header, read_unit_losses
+from icl_bench.tables.io import UnitHeader, read_header, read_unit_losses
 from icl_bench.tables.schema import PROMPTS
 from icl_bench.theory.least_squares import ols_risk, ols_shifted_risk
 from icl_bench.theory.linear_self_attention import one_layer_risk
@@ -54,8 +57,14 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 }
 """Arguments with which a model of the catalogue is asked; any other is asked with its defaults."""
 
+GIVEN_X, RATIO, CLOSED_FORM = "given x", "given x, as a ratio", "closed form"
+"""The truths of the module's docstring."""
+
 ROUNDING = 1e-9
 """A difference below this times the signal's power is the arithmetic's, not the sample's (noiseless least squares)."""
+
+MOMENTS_OF_NOISE = 4.0
+"""Tail index above which noise has a fourth moment, so that a squared error has a variance given the covariates."""
 
 VARIANCE_EXISTS = 2.0
 """Tail index above which a squared error has a variance, so that its mean has a standard error."""
@@ -65,7 +74,7 @@ VARIANCE_EXISTS = 2.0
 class Comparison:
     """One cell at one context size: what a run measured, and what is exact."""
 
-    truth: str  # "given x" | "closed form"
+    truth: str  # GIVEN_X, RATIO or CLOSED_FORM
     scenario: str
     severity: str
     model: str
@@ -86,29 +95,40 @@ class Comparison:
         return f"{where}, {self.model}, k = {self.context_size}, {self.truth}: {self.measured:.5g} v. {self.exact:.5g}, z = {self.z:.2f}"
 
 
-def suite_text(n_dims: int, n_prompts: int, models: str) -> str:
-    """Return a suite of every scenario of the catalogue at its usual severities, d = `n_dims`."""
-    sizes = [n_dims // 2, 2 * n_dims, 3 * n_dims]
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How large a suite is asked for."""
+
+    n_dims: int
+    n_prompts: int
+    queries_per_context: int = 1
+    every: int = 1  # of a scenario's usual severities, every second, third, ... counted from the last
+
+
+def suite_text(setting: Setting, models: str) -> str:
+    """Return a suite of every scenario of the catalogue at its usual severities."""
+    d = setting.n_dims
     head = f"""[suite]
-name = "exact-d{n_dims}"
+name = "exact-d{d}"
 version = 1
 
 [prompts]
-n_dims = {n_dims}
-context_sizes = {sizes}
+n_dims = {d}
+context_sizes = {[d // 2, 2 * d, 3 * d]}
+queries_per_context = {setting.queries_per_context}
 noise_std = 0.5
-n_prompts = {n_prompts}
+n_prompts = {setting.n_prompts}
 
 [training]
-n_context = {2 * n_dims}
+n_context = {2 * d}
 """
-    scenarios = "".join(_scenario_text(name) for name in catalogue.entries("scenarios"))
+    scenarios = "".join(_scenario_text(name, setting.every) for name in catalogue.entries("scenarios"))
     return f'{head}{models}{scenarios}\n[metrics]\nuse = ["squared_error", "exact_risk", "bayes_risk"]\n'
 
 
-def _scenario_text(name: str) -> str:
+def _scenario_text(name: str, every: int) -> str:
     usual = catalogue.build("scenarios", name, {}).severities
-    dials = [repr(severity) for severity in usual if severity is not None]
+    dials = [repr(severity) for severity in usual[::-every] if severity is not None]
     severities = f"severities = [{', '.join(dials)}]\n" if dials else ""
     return f'\n[[scenarios]]\nuse = "{name}"\n{severities}'
 
@@ -143,12 +163,12 @@ def models_with_exact_risk(law: PromptLaw) -> str:
     return "".join(entries)
 
 
-def exact_suite(folder: Path, n_dims: int, n_prompts: int) -> Suite:
+def exact_suite(folder: Path, setting: Setting) -> Suite:
     """Write the suite into `folder` and return it."""
-    path = folder / f"exact-d{n_dims}.toml"
-    path.write_text(suite_text(n_dims, n_prompts, _model_text("zero", "zero", {})), encoding="utf-8")
+    path = folder / f"exact-d{setting.n_dims}.toml"
+    path.write_text(suite_text(setting, _model_text("zero", "zero", {})), encoding="utf-8")
     law = training_law(load_suite(path))
-    path.write_text(suite_text(n_dims, n_prompts, models_with_exact_risk(law)), encoding="utf-8")
+    path.write_text(suite_text(setting, models_with_exact_risk(law)), encoding="utf-8")
     return load_suite(path)
 
 
@@ -156,52 +176,72 @@ def exact_suite(folder: Path, n_dims: int, n_prompts: int) -> Suite:
 class Cell:
     """What a run stored of one model on one prompt set."""
 
-    prompt_set: PromptSet
     model: str
     sizes: tuple[int, ...]
     cluster_size: int | None
-    columns: Mapping[str, Array]  # (prompt, size)
+    columns: Mapping[str, Array]  # column -> (prompt, size)
     tails: tuple[float | None, ...]  # of the squared error, at each size
 
 
-def stored_cells(run: Run, suite: Suite) -> Iterator[Cell]:
-    """Yield every cell of a finished run of one seed, its blocks in order."""
-    plan = {(item.label, item.point): item for item in make_plan(suite).prompt_sets}
-    units: dict[tuple[str, tuple[float | None, ...]], list[tuple[int, Path]]] = {}
-    for path in (run.path / "losses").glob("*.parquet"):
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One prompt set of a run: its exact parameters, and every model's cell."""
+
+    prompt_set: PromptSet
+    law: PromptLaw
+    parameters: Parameters  # of all prompts
+    cells: tuple[Cell, ...]
+
+    @property
+    def power(self) -> float:
+        """E f(x_q)^2."""
+        omega = self.parameters.task_second_moment
+        assert omega is not None
+        return float((self.parameters.query.second * omega).sum((-1, -2)).mean())
+
+
+def questions(run: Run, suite: Suite) -> Iterator[Question]:
+    """Yield every prompt set of a finished run of one seed, with all that is stored of it."""
+    units: dict[tuple[str, tuple[float | None, ...]], list[tuple[UnitHeader, Path]]] = {}
+    for path in sorted((run.path / "losses").glob("*.parquet")):
         header = read_header(path)
-        units.setdefault((header.scenario, header.point), []).append((header.block, path))
-    for key, blocks in units.items():
-        paths = [path for _, path in sorted(blocks)]
-        header = read_header(paths[0])
-        for outcome in header.outcomes:
-            if outcome.status != "ok":
-                continue
-            parts = [read_unit_losses(path, read_header(path), outcome.model) for path in paths]
-            columns = {name: np.concatenate([part[name] for part in parts]).astype(float) for name in parts[0]}
-            tails = tuple(outcome.tails.get("squared_error", ()))
-            yield Cell(plan[key], outcome.model, header.context_sizes, header.cluster_size, columns, tails)
+        units.setdefault((header.scenario, header.point), []).append((header, path))
+    for prompt_set in make_plan(suite).prompt_sets:
+        blocks = sorted(units[prompt_set.label, prompt_set.point], key=lambda block: block[0].block)
+        law = cell_law(suite, prompt_set).law
+        yield Question(prompt_set, law, _drawn_parameters(law, prompt_set), tuple(_cells(blocks)))
+
+
+def _cells(blocks: list[tuple[UnitHeader, Path]]) -> Iterator[Cell]:
+    """Yield the cells of models that answered every block."""
+    first = blocks[0][0]
+    for row, outcome in enumerate(first.outcomes):
+        if any(header.outcomes[row].status != "ok" for header, _ in blocks):
+            continue
+        parts = [read_unit_losses(path, header, outcome.model) for header, path in blocks]
+        columns = {name: np.concatenate([part[name] for part in parts]).astype(np.float64) for name in parts[0]}
+        tails = tuple(outcome.tails.get("squared_error", ()))
+        yield Cell(outcome.model, first.context_sizes, first.cluster_size, columns, tails)
 
 
 def _drawn_parameters(law: PromptLaw, prompt_set: PromptSet) -> Parameters:
     """Return the exact parameters of all of a cell's prompts, block after block."""
     blocks = [law.parameters(Streams(prompt_set.seed, block)) for block in range(prompt_set.n_blocks)]
 
-    def joined(parts: list[Any]) -> Any:
+    def joined(parts: list[Tensor]) -> Tensor:
+        if all(part.shape[0] == 1 for part in parts):
+            return parts[0]
         return torch.cat([part.expand(BLOCK_SIZE, *part.shape[1:]) for part in parts])[: prompt_set.n_prompts]
 
-    first = blocks[0]
-    context = replace(
-        first.context,
-        mean=joined([block.context.mean for block in blocks]),
-        covariance=joined([block.context.covariance for block in blocks]),
+    context = Moments(
+        joined([block.context.mean for block in blocks]), joined([block.context.covariance for block in blocks])
     )
-    query = replace(
-        first.query,
-        mean=joined([block.query.mean for block in blocks]),
-        covariance=joined([block.query.covariance for block in blocks]),
-    )
-    return replace(first, context=context, query=query)
+    query = context
+    if law.query is not None:
+        query = Moments(
+            joined([block.query.mean for block in blocks]), joined([block.query.covariance for block in blocks])
+        )
+    return replace(blocks[0], context=context, query=query)
 
 
 def least_squares_risk(parameters: Parameters, context_size: int) -> float | None:
@@ -226,61 +266,49 @@ def least_squares_risk(parameters: Parameters, context_size: int) -> float | Non
     return ols_shifted_risk(d, context_size, s2, float(ratio))
 
 
-def _closed_form(suite: Suite, cell: Cell, parameters: Parameters, law: PromptLaw, size: int) -> Array | float | None:
+def closed_form(suite: Suite, question: Question, cell: Cell, column: int) -> Array | float | None:
     """Return the risk given the law alone, one number a prompt or one for all; None where no formula is known."""
+    parameters, size = question.parameters, cell.sizes[column]
     spec = next(spec for spec in suite.models if spec.label == cell.model)
+    if spec.use == "bayes":
+        prompts = next(other for other in question.cells if other.model == PROMPTS)
+        return prompts.columns["bayes_risk"][:, column]
     if spec.use == "ols":
         return least_squares_risk(parameters, size)
-    model = bound(build_model(suite, spec), training_law(suite), law)
+    model = bound(build_model(suite, spec), training_law(suite), question.law)
     if not isinstance(model, TrainedLayer) or parameters.task_second_moment is None:
         return None
     omega, s2 = parameters.task_second_moment, parameters.noise_variance
     return one_layer_risk(model.matrix, parameters.context, parameters.query, omega, s2, size).numpy()
 
 
-def compare(run: Run, suite: Suite) -> list[Comparison]:
-    """Return every comparison that a finished run allows: all cells and context sizes whose variance exists."""
-    found: list[Comparison] = []
-    posterior = {
-        cell.prompt_set: cell.columns["bayes_risk"]
-        for cell in stored_cells(run, suite)
-        if cell.model == PROMPTS and "bayes_risk" in cell.columns
-    }
-    for cell in stored_cells(run, suite):
-        if cell.model == PROMPTS or "exact_risk" not in cell.columns:
-            continue
-        law = cell_law(suite, cell.prompt_set).law
-        parameters = _drawn_parameters(law, cell.prompt_set)
-        assert parameters.task_second_moment is not None
-        power = float((parameters.query.second * parameters.task_second_moment).sum((-1, -2)).mean())
-        for column, size in enumerate(cell.sizes):
-            tail = cell.tails[column]
-            if tail is not None and tail <= VARIANCE_EXISTS:
-                continue
-            truths: dict[str, Array | float | None] = {"given x": cell.columns["exact_risk"][:, column]}
-            if cell.model == "bayes" and cell.prompt_set in posterior:
-                truths["closed form"] = posterior[cell.prompt_set][:, column]
-            else:
-                truths["closed form"] = _closed_form(suite, cell, parameters, law, size)
-            found.extend(
-                _compared(name, cell, column, exact, power) for name, exact in truths.items() if exact is not None
-            )
-    return found
+def compare(run: Run, suite: Suite) -> Iterator[Comparison]:
+    """Yield every comparison that a finished run allows, for all cells and context sizes."""
+    for question in questions(run, suite):
+        for cell in question.cells:
+            if cell.model != PROMPTS and "exact_risk" in cell.columns:
+                for column in range(len(cell.sizes)):
+                    yield from _compared_column(suite, question, cell, column)
 
 
-def _compared(truth: str, cell: Cell, column: int, exact: Array | float, power: float) -> Comparison:
-    measured = cell.columns["squared_error"][:, column : column + 1]
-    expected = np.broadcast_to(np.reshape(exact, (-1, 1)), measured.shape)
-    estimate = mean_interval(measured - expected, cell.cluster_size)
-    where = cell.prompt_set
-    return Comparison(
-        truth,
-        where.label,
-        where.severity_label,
-        cell.model,
-        cell.sizes[column],
-        float(measured.mean()),
-        float(expected.mean()),
-        float(estimate.stderr[0]),
-        power,
-    )
+def _compared_column(suite: Suite, question: Question, cell: Cell, column: int) -> Iterator[Comparison]:
+    measured, exact = (cell.columns[name][:, column] for name in ("squared_error", "exact_risk"))
+    power, tail = question.power, cell.tails[column]
+
+    def compared(truth: str, measured: Array, exact: Array | float, power: float) -> Comparison:
+        expected = np.broadcast_to(exact, measured.shape)
+        estimate = mean_interval((measured - expected)[:, None], cell.cluster_size)
+        means, stderr = (float(measured.mean()), float(expected.mean())), float(estimate.stderr[0])
+        where = question.prompt_set
+        return Comparison(
+            truth, where.label, where.severity_label, cell.model, cell.sizes[column], *means, stderr, power
+        )
+
+    if bool((exact > ROUNDING * power).all()) and question.parameters.noise_tail > MOMENTS_OF_NOISE:
+        yield compared(RATIO, measured / exact, 1.0, 1.0)
+    if tail is not None and tail <= VARIANCE_EXISTS:
+        return
+    yield compared(GIVEN_X, measured, exact, power)
+    unconditional = closed_form(suite, question, cell, column)
+    if unconditional is not None:
+        yield compared(CLOSED_FORM, measured, unconditional, power)

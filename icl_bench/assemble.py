@@ -91,6 +91,18 @@ def cell_law(suite: Suite, prompt_set: PromptSet) -> CellLaw:
     return CellLaw(law, identity, headline)
 
 
+def identities(suite: Suite) -> dict[str, float]:
+    """Return the unshifted severity of every scenario of a suite that has one; products have none."""
+    found = {}
+    for spec in suite.scenarios:
+        if len(spec.factors) == 1:
+            scenario = catalogue.build("scenarios", spec.factors[0].use, spec.factors[0].arguments, suite.folder)
+            severity = scenario.identity(base_law(spec.prompts))
+            if severity is not None:
+                found[spec.label] = float(severity)
+    return found
+
+
 def prompt_digest(suite: Suite, prompt_set: PromptSet) -> str:
     """Return the digest of all prompts of a set, as a run's manifest holds it; draws them and keeps none."""
     law = cell_law(suite, prompt_set).law

@@ -108,9 +108,10 @@ class _Models:
 _BUILT: dict[tuple[str, ...], _Models] = {}
 
 
-def _models(suite: Suite) -> _Models:
+def _models(suite: Suite, run_digest: str) -> _Models:
     """Return this process's models of a suite; built anew when a model's own file has changed."""
-    key = (suite.digest, str(suite.folder), *(model_digest(suite, spec) for spec in suite.models))
+    labelled = (f"{spec.label}={model_digest(suite, spec)}" for spec in suite.models)
+    key = (run_digest, str(suite.folder), *labelled)
     if key not in _BUILT:
         _BUILT.clear()
         _BUILT[key] = _Models(suite)
@@ -139,7 +140,7 @@ def predict(model: Model, prompts: PromptBatch, conditions: Conditions) -> tuple
     problem = prediction_problem(prediction, prompts)
     if problem:
         raise Failure("error", problem)
-    if not given.to("cpu").same_values(prompts):
+    if not (given.to("cpu") if given.context_x.device.type != "cpu" else given).same_values(prompts):
         raise Failure("error", "predict changes its input: expected the prompts to be left as they are")
     mean = prediction.mean.detach().to("cpu", torch.float64)
     if not bool(mean.isfinite().all()):
@@ -214,8 +215,8 @@ def _by_size(losses: Tensor, position: Tensor, n_sizes: int) -> Tensor:
 class _Asker:
     """Asks models about one drawn block, each model and each reference once."""
 
-    def __init__(self, suite: Suite, cell: CellLaw, draw: Draw, conditions: Conditions) -> None:
-        self.models = _models(suite)
+    def __init__(self, models: _Models, cell: CellLaw, draw: Draw, conditions: Conditions) -> None:
+        self.models = models
         self.law, self.draw, self.conditions = cell.law, draw, conditions
         self._references: dict[str, tuple[Model, Prediction]] = {}
 
@@ -280,7 +281,7 @@ def evaluate_block(
     rows = block.prompt_set.rows(block.block)
     draw = with_bayes(cell.law, cell.law.draw(Streams(block.prompt_set.seed, block.block)))
     metrics = build_metrics(suite.metrics)
-    asker = _Asker(suite, cell, draw, conditions)
+    asker = _Asker(_models(suite, run_digest), cell, draw, conditions)
     outcomes: list[ModelOutcome] = []
     losses: dict[str, dict[str, NDArray[np.float32]]] = {}
     for label in block.models:

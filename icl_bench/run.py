@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from icl_bench import catalogue
-from icl_bench.assemble import build_metrics, cell_law, code_digest, model_digest, training_law
+from icl_bench.assemble import build_metrics, cell_law, code_digest, identities, model_digest, training_law
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.evaluate import Conditions, evaluate_block
 from icl_bench.laws.canonical import combined_digest
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 60.0
 """Beyond its models' time limits, how long a job may take to draw, score and write before its worker is replaced."""
+
+MARKER_BYTES = 256
+"""Room for the name of the model that a job is asking; labels are shorter."""
 
 
 class Progress(Protocol):
@@ -98,10 +101,13 @@ def work(job: Job) -> UnitHeader:
 
     torch.set_num_threads(job.conditions.threads)
 
-    def mark(model: str) -> None:
-        job.marker.write_text(model, encoding="utf-8")
+    with job.marker.open("wb", buffering=0) as marker:
 
-    unit = evaluate_block(job.suite, job.block, job.run_digest, job.conditions, job.given_up, mark)
+        def mark(model: str) -> None:  # over the name before it: emptying the file anew costs a disk write each time
+            marker.seek(0)
+            marker.write(model.encode().ljust(MARKER_BYTES))
+
+        unit = evaluate_block(job.suite, job.block, job.run_digest, job.conditions, job.given_up, mark)
     write_unit(job.unit, unit)
     job.marker.unlink(missing_ok=True)
     return unit.header
@@ -217,6 +223,7 @@ def _manifest(suite: Suite, conditions: Conditions, executor: str, workers: int,
         scenarios=tuple(spec.label for spec in suite.scenarios),
         models={spec.label: model_digest(suite, spec) for spec in suite.models},
         metrics=suite.metrics,
+        identities={label: repr(value) for label, value in identities(suite).items()},
         device=conditions.device,
         executor=executor,
         workers=workers,
@@ -268,7 +275,7 @@ def _without_culprit(outcome: Outcome, conditions: Conditions, note: Callable[[s
     """Return the job again, giving up the model that its worker was asking when it was lost."""
     job: Job = outcome.job
     try:
-        culprit = job.marker.read_text(encoding="utf-8")
+        culprit = job.marker.read_text(encoding="utf-8").strip()
     except OSError:
         culprit = ""
     if culprit in ("", PROMPTS) or culprit in job.given_up:

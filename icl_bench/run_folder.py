@@ -103,6 +103,7 @@ def open_run_folder(path: Path, manifest: Manifest, fresh: bool) -> Iterator[Run
     try:
         _check(path, manifest, fresh)
         folder = RunFolder(path)
+        shutil.rmtree(folder.working, ignore_errors=True)  # an interrupted run's markers tell nothing any more
         for inner in (folder.losses, folder.working):
             inner.mkdir(exist_ok=True)
         yield folder

@@ -198,13 +198,18 @@ def _read(path: Path) -> tuple[dict[str, Any], TomlLines]:
 
 
 class _Parser:
-    """Checks one parsed document; `problems` gathers what is wrong."""
+    """Checks one parsed document and gathers what is wrong with it."""
 
     def __init__(self, path: Path, document: Mapping[str, Any], lines: TomlLines) -> None:
         self.path = path
         self.document = document
         self.lines = lines
-        self.problems: list[str] = []
+        self._found: list[tuple[int, str]] = []
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the file, in the order of its lines."""
+        return [text for _, text in sorted(self._found, key=lambda item: item[0])]
 
     def where(self, place: Sequence[str | int]) -> str:
         """Return file:line of a place."""
@@ -215,7 +220,7 @@ class _Parser:
         """Record a problem at a place such as ("scenarios", 2, "severities")."""
         shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
         where = self.where(place)
-        self.problems.append(f"{where}: {shown}: {text}" if shown else f"{where}: {text}")
+        self._found.append((self.lines.find(place) or 0, f"{where}: {shown}: {text}" if shown else f"{where}: {text}"))
 
     def section(self, cls: type[_Section], value: object, place: tuple[str | int, ...]) -> Any:
         """Return the section checked against `cls`, or None when it has problems."""

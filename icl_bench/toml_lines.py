@@ -24,6 +24,7 @@ class TomlLines:
                 name = header[2].strip("\"'")
                 if header[1] == "[[":
                     table = (name, counts[name])
+                    self._lines.setdefault((name,), number)
                     counts[name] += 1
                 else:
                     first, *rest = name.split(".")

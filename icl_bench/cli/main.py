@@ -23,6 +23,7 @@ app = typer.Typer(
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help and errors: greppable, and rich costs a tenth of a second
     add_completion=False,
 )
 app.command("run")(run)

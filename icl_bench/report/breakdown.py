@@ -19,6 +19,7 @@ class Breakdown:
     scenario: str
     model: str
     severities: tuple[str, ...]  # the first below and the first above the unshifted severity; empty: none
+    estimated: str  # else the first whose estimate, not its interval, is at or above 1; empty: none
     unshifted: bool  # broken without any shift
     known: bool  # whether any severity of the grid could be judged
 
@@ -45,12 +46,17 @@ def _breakdown(
 ) -> Breakdown:
     unshifted = base is not None and bool(base.entries[model].broken)
     judged = [point for point in members if point.entries[model].broken is not None]
-    found = []
-    for side in _outward(members, identity):
-        first = next((point for point in side if point.entries[model].broken), None)
-        if first is not None:
-            found.append(first.place.label)
-    return Breakdown(scenario, model, tuple(found), unshifted, bool(judged))
+    sides = _outward(members, identity)
+    found = [next((point.place.label for point in side if point.entries[model].broken), "") for side in sides]
+    doubtful = [point.place.label for side in sides for point in side if _at_or_above_one(point, model)]
+    severities = tuple(label for label in found if label)
+    estimated = "" if severities else next(iter(doubtful), "")
+    return Breakdown(scenario, model, severities, estimated, unshifted, bool(judged))
+
+
+def _at_or_above_one(point: Point, model: str) -> bool:
+    error = point.entries[model].error
+    return error is not None and error.value >= 1.0
 
 
 def _outward(members: Sequence[Point], identity: float | None) -> tuple[list[Point], ...]:
@@ -58,6 +64,8 @@ def _outward(members: Sequence[Point], identity: float | None) -> tuple[list[Poi
     ordered = sorted(members, key=lambda point: point.place.order)
     if identity is None:
         return (ordered,)
-    below = [point for point in reversed(ordered) if point.place.severity is not None and point.place.severity < identity]
+    below = [
+        point for point in reversed(ordered) if point.place.severity is not None and point.place.severity < identity
+    ]
     above = [point for point in ordered if point.place.severity is None or point.place.severity > identity]
     return below, above

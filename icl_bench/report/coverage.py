@@ -27,7 +27,7 @@ class Trouble:
 class Coverage:
     """How much of the suite the table holds."""
 
-    cells: Mapping[str, int]  # ok | skipped | failed | missing, of the table's scenarios and the suite's models
+    cells: Mapping[str, int]  # ok | skipped | failed | missing, of the scenarios and models that the table has
     finished: bool  # whether the last command on this folder came to its end
     absent_scenarios: tuple[str, ...]  # of the suite, without any row
     absent_models: tuple[str, ...]
@@ -54,17 +54,15 @@ def _cell_name(row: Row) -> str:
 
 def coverage(rows: ScoreRows, manifest: Manifest) -> Coverage:
     """Return how much of the suite is there."""
-    counts = Counter(dict.fromkeys(("ok", "skipped", "failed", "missing"), 0))
-    sets = {key[:3] for key in rows.cells}
-    for prompt_set in sets:
-        for model in manifest.models:
-            status = rows.cells.get((*prompt_set, model), "missing")
-            counts[status if status in counts else "failed"] += 1
-    asked_for_more = manifest.cells.get("missing", 0) > counts["missing"]
-    if asked_for_more:  # the last command asked for prompt sets of which no cell is finished
-        counts["missing"] = manifest.cells["missing"]
     seen_scenarios = {place.scenario for place in rows.places}
     seen_models = {key[3] for key in rows.cells} - {PROMPTS}
+    counts = Counter(dict.fromkeys(("ok", "skipped", "failed", "missing"), 0))
+    for prompt_set in {key[:3] for key in rows.cells}:
+        for model in seen_models:
+            status = rows.cells.get((*prompt_set, model), "missing")
+            counts[status if status in counts else "failed"] += 1
+    # what the last command asked for and did not get may have no row at all
+    counts["missing"] = max(counts["missing"], manifest.cells.get("missing", 0))
     return Coverage(
         dict(counts),
         manifest.status != "running",

@@ -27,6 +27,11 @@ class Line:
     model: str | None
     points: tuple[CurvePoint, ...]
 
+    @property
+    def name(self) -> str:
+        """What the key of a chart calls it."""
+        return "Bayes risk" if self.model is None else self.model
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -36,10 +41,13 @@ class Curve:
     label: str  # the severity as text
     lines: tuple[Line, ...]
 
+    @property
+    def title(self) -> str:
+        """`covariate/scale 2`."""
+        return f"{self.scenario} {self.label}".strip()
 
-def curves(
-    rows: ScoreRows, base: Point | None, shifted: Sequence[Point], models: Sequence[str]
-) -> tuple[Curve, ...]:
+
+def curves(rows: ScoreRows, base: Point | None, shifted: Sequence[Point], models: Sequence[str]) -> tuple[Curve, ...]:
     """Return the curves of the unshifted reference and of the worst covariate shift, where there are any."""
     chosen = [point for point in (base, _worst(shifted)) if point is not None]
     found = [_curve(rows, point, models) for point in chosen]
@@ -65,7 +73,8 @@ def _curve(rows: ScoreRows, point: Point, models: Sequence[str]) -> Curve:
     for model in models:
         found = [(size, rows.get(point.place, model, ERROR, size)) for size in rows.sizes(point.place, model, ERROR)]
         line = tuple(CurvePoint(size, item.value, item.kind) for size, item in found if isinstance(item, Statistic))
-        lines.append(Line(model, line))
+        if any(item.value != 1.0 for item in line):  # else it is the zero predictor's, which every chart has
+            lines.append(Line(model, line))
     return Curve(point.place.scenario, point.place.label, tuple(line for line in lines if line.points))
 
 

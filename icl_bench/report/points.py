@@ -74,9 +74,7 @@ class Point:
 def points(rows: ScoreRows, models: Sequence[str], scenarios: Sequence[str]) -> list[Point]:
     """Return every point of a run: scenarios in the suite's order, each by severity."""
     known = {label: index for index, label in enumerate(scenarios)}
-    places = sorted(
-        rows.places, key=lambda place: (known.get(place.scenario, len(known)), place.scenario, place.order)
-    )
+    places = sorted(rows.places, key=lambda place: (known.get(place.scenario, len(known)), place.scenario, place.order))
     return [_point(rows, place, models) for place in places]
 
 

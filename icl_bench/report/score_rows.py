@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icl_bench.tables.io import read_scores
+from icl_bench.tables.io import read_score_rows
 
 CHAIN = ("normalised_excess_risk", "normalised_error", "excess_risk", "squared_error", "label_error")
 """Metrics that a summary may show, the most telling first."""
@@ -114,7 +114,11 @@ class ScoreRows:
 
     def prompt_counts(self, place: Place, model: str, size: int) -> set[int]:
         """Return the prompts a cell at a place, over all metrics and seeds."""
-        return {row["n_prompts"] for metric in (ZERO_RISK, BAYES_RISK) for row in self._found.get((place, model, metric, size), [])}
+        return {
+            row["n_prompts"]
+            for metric in (ZERO_RISK, BAYES_RISK)
+            for row in self._found.get((place, model, metric, size), [])
+        }
 
     def get(self, place: Place, model: str, metric: str, size: int | None) -> Statistic | Absent:
         """Return a metric with its seeds combined, or why there is none."""
@@ -163,11 +167,4 @@ def _reach(rows: Sequence[Row], kind: str, end: str) -> float | None:
 
 def load_rows(folder: Path) -> ScoreRows:
     """Return the rows of a run that a summary needs; TableError when its table is missing or damaged."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    table = read_scores(folder / "scores.parquet")
-    metric = table.column("metric")
-    wanted = pa.array([*CHAIN, ZERO_RISK, BAYES_RISK])
-    keep = pc.or_(pc.is_in(metric, value_set=wanted), pc.not_equal(table.column("status"), "ok"))
-    return ScoreRows(table.filter(keep).to_pylist())
+    return ScoreRows(read_score_rows(folder / "scores.parquet", [*CHAIN, ZERO_RISK, BAYES_RISK]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,7 @@ def summarise(folder: Path) -> Summary:
     found = points(rows, models, manifest.scenarios)
     base = _reference(found)
     shifted = [point for point in found if point is not base]
+    identities = {label: float(text) for label, text in manifest.identities.items()}
     return Summary(
         folder=str(folder),
         manifest=manifest,
@@ -73,7 +74,7 @@ def summarise(folder: Path) -> Summary:
         metric=metric,
         base=base,
         axes=_axes(shifted),
-        breakdowns=breakdowns(base, shifted, models, manifest.identities),
+        breakdowns=breakdowns(base, shifted, models, identities),
         curves=curves(rows, base, shifted, models),
         troubles=troubles(rows),
         coverage=coverage(rows, manifest),
@@ -97,11 +98,4 @@ def _prompt_counts(rows: ScoreRows) -> tuple[int, ...]:
     counts: set[int] = set()
     for place, size in rows.headline.items():
         counts.update(rows.prompt_counts(place, PROMPTS, size))
-    return tuple(sorted(counts))
-
-
-def as_mapping(summary: Summary) -> Mapping[str, object]:
-    """Return the summary as plain nested values."""
-    import dataclasses
-
-    return dataclasses.asdict(summary)
+    return tuple(sorted(counts)) or (0,)

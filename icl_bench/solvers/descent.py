@@ -103,14 +103,20 @@ def _primal_weights(
     return torch.cat(weights)
 
 
-def descent_matrix(
-    gram: Tensor, count: Tensor, n_steps: int, learning_rate: float, preconditioner: Tensor
-) -> Tensor:
-    """Return H with w = H X^T y after `n_steps` steps; `gram` is X^T X (prompt, size, dim, dim), `count` is k."""
-    step = (learning_rate / count)[:, None, None] * preconditioner
-    total = torch.zeros_like(gram)
-    for _ in range(n_steps):
-        total = total + step - step @ (gram @ total)
+def descent_matrix(gram: Tensor, count: Tensor, n_steps: int, learning_rate: float, preconditioner: Tensor) -> Tensor:
+    """Return H with w = H X^T y after `n_steps` steps; `gram` is X^T X (prompt, size, dim, dim), `count` is k.
+
+    With s = learning_rate / k, H_K = sum_{j<K} T^j s P and T = I - s P X^T X, summed by doubling: H_2m = H_m + T^m H_m.
+    """
+    first = (learning_rate / count)[:, None, None] * preconditioner
+    once = -(first @ gram)
+    once.diagonal(dim1=-2, dim2=-1).add_(1.0)  # T
+    total, power = first.expand_as(gram), once
+    for bit in format(n_steps, "b")[1:]:
+        total = total + power @ total
+        power = power @ power
+        if bit == "1":
+            total, power = first + once @ total, once @ power
     return total
 
 

@@ -32,6 +32,10 @@ class Chunk:
     innovation: Tensor  # (prompt, row) z, each of unit variance under the prior
     pivots: Tensor  # (prompt, row) diagonal of L
 
+    def increments(self) -> Tensor:
+        """Return what each row adds to the mean, G M_i z_i: (prompt, row, dim)."""
+        return (self.solved @ self.root.mT).mul_(self.innovation[:, :, None])
+
 
 def chunk_rows(n_dims: int) -> int:
     """Rows taken at once: past about this many, the dual's cubic cost outgrows the update of the prior."""

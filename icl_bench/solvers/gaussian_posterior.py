@@ -10,13 +10,15 @@ where K = X S X^T + I.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from icl_bench.prompts import PromptBatch
-from icl_bench.solvers.gaussian_chunks import gaussian_chunks
+from icl_bench.solvers.gaussian_chunks import Chunk, gaussian_chunks
+from icl_bench.solvers.prefix_moments import sum_at_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,14 @@ def gaussian_posterior(prompts: PromptBatch, penalty: float) -> GaussianPosterio
 
     Raises ValueError when the penalty is not a positive number.
     """
-    if not penalty > 0.0:
-        raise ValueError(f"penalty: expected a number > 0, got {penalty} (for 0 use the min-norm solver)")
     n_context = max(prompts.context_sizes)
-    x, y = prompts.context_x[:, :n_context].double(), prompts.context_y[:, :n_context].double()
+    x = prompts.context_x.double()
     query_x = prompts.query_x.double()
     sizes = torch.tensor(prompts.context_sizes, device=x.device)
     mean = x.new_zeros(prompts.n_prompts, prompts.n_queries)
     leverage, fit, log_det = torch.zeros_like(mean), torch.zeros_like(mean), torch.zeros_like(mean)
     fit_before, log_det_before = mean[:, :1], mean[:, :1]
-    eye = torch.eye(prompts.n_dims, dtype=x.dtype, device=x.device) / math.sqrt(penalty)
-    prior = x.new_zeros(prompts.n_prompts, prompts.n_dims), eye.expand(prompts.n_prompts, -1, -1)
-    for chunk in gaussian_chunks(x, y, *prior):
+    for chunk in _chunks(prompts, penalty):
         fits = fit_before + _prefix_sums(chunk.innovation.square())
         log_dets = log_det_before + _prefix_sums(2.0 * chunk.pivots.log())
         last = chunk.end == n_context
@@ -69,6 +67,26 @@ def gaussian_posterior(prompts: PromptBatch, penalty: float) -> GaussianPosterio
     return GaussianPosterior(mean, leverage, fit, log_det)
 
 
+def ridge_weights(prompts: PromptBatch, penalty: float) -> Tensor:
+    """Return (X^T X + penalty I)^-1 X^T y at each distinct context size, (prompt, size, dim); penalty > 0.
+
+    Cheaper than the whole posterior. Raises ValueError when the penalty is not a positive number.
+    """
+    increments = [chunk.increments() for chunk in _chunks(prompts, penalty)]
+    return sum_at_sizes(torch.cat(increments, dim=1), prompts.distinct_sizes()[0])
+
+
+def _chunks(prompts: PromptBatch, penalty: float) -> Iterator[Chunk]:
+    """Return the chunks of all examples that any query may see, from the prior N(0, I / penalty)."""
+    if not penalty > 0.0:
+        raise ValueError(f"penalty: expected a number > 0, got {penalty} (for 0 use the min-norm solver)")
+    n_context = max(prompts.context_sizes)
+    x, y = prompts.context_x[:, :n_context].double(), prompts.context_y[:, :n_context].double()
+    root = torch.eye(prompts.n_dims, dtype=x.dtype, device=x.device) / math.sqrt(penalty)
+    mean = x.new_zeros(prompts.n_prompts, prompts.n_dims)
+    return gaussian_chunks(x, y, mean, root.expand(prompts.n_prompts, -1, -1))
+
+
 def _prefix_sums(values: Tensor) -> Tensor:
     """(prompt, row) -> (prompt, row + 1): sums over the first 0, 1, ... rows."""
     return torch.nn.functional.pad(values.cumsum(1), (1, 0))
@@ -76,4 +94,5 @@ def _prefix_sums(values: Tensor) -> Tensor:
 
 def _squared_norm(vectors: Tensor) -> Tensor:
     """(..., dim) -> (...), without a copy of the squares."""
-    return torch.linalg.vector_norm(vectors, dim=-1).square()
+    norm: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+    return norm.square()

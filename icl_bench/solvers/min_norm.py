@@ -25,6 +25,7 @@ from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.gaussian_chunks import gaussian_chunks
 from icl_bench.solvers.greville import recursive_fits
+from icl_bench.solvers.prefix_moments import sum_at_sizes
 
 SAFE_PIVOT = 1e-7
 """A prompt is near dependence when an example leaves the span of those before it by less than this times its norm."""
@@ -83,9 +84,8 @@ def min_norm_fit(prompts: PromptBatch, *, with_maps: bool = False) -> MinNormFit
     unsafe = (pivots <= SAFE_PIVOT * x[:, :lead].norm(dim=-1)).any(1)
     upper = torch.where(unsafe[:, None, None], torch.eye(lead, dtype=x.dtype, device=x.device), upper)
     increments, ill = _increments(x, y, basis, upper)
-    index = torch.tensor(sizes, device=x.device)
-    weights = torch.nn.functional.pad(increments.cumsum(1), (0, 0, 1, 0))[:, index]
-    rank = index.clamp_max(lead).expand(len(x), -1)
+    weights = sum_at_sizes(increments, sizes)
+    rank = torch.tensor(sizes, device=x.device).clamp_max(lead).expand(len(x), -1)
     careful = (unsafe | ill).nonzero()[:, 0]
     if len(careful):
         fits = recursive_fits(x[careful], y[careful], sizes)
@@ -118,7 +118,7 @@ def _increments(x: Tensor, y: Tensor, basis: Tensor, upper: Tensor) -> tuple[Ten
         ill = (rows @ root).norm(dim=-1).amax(1) > SAFE_WHITENED
         root = torch.where(ill[:, None, None], 0.0, root)
         for chunk in gaussian_chunks(rows, y[:, start:], w, root):
-            parts.append((chunk.solved @ chunk.root.mT) * chunk.innovation[:, :, None])
+            parts.append(chunk.increments())
     return torch.cat(parts, dim=1), ill
 
 

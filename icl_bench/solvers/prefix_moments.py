@@ -8,20 +8,24 @@ import torch
 from torch import Tensor
 
 
-def _at_sizes(cumulative: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Pick sums over the first k rows, k in `sizes` (0 gives zeros): (prompt, size, ...)."""
-    padded = torch.cat([torch.zeros_like(cumulative[:, :1]), cumulative], dim=1)
-    return padded[:, torch.tensor(list(sizes), device=cumulative.device)]
+def sum_at_sizes(rows: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Return sums over the first k rows for k in `sizes`: (prompt, context, ...) -> (prompt, size, ...)."""
+    sums = rows.new_empty(rows.shape[0], rows.shape[1] + 1, *rows.shape[2:])
+    sums[:, 0] = 0.0
+    torch.cumsum(rows, dim=1, out=sums[:, 1:])
+    if tuple(sizes) == tuple(range(rows.shape[1] + 1)):
+        return sums
+    return sums[:, torch.tensor(list(sizes), device=rows.device)]
 
 
 def prefix_cross(x: Tensor, y: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Return sum_{i<k} x_i y_i for k in `sizes`: x (prompt, context, dim), y (prompt, context) -> (prompt, size, dim)."""
-    return _at_sizes((x * y[:, :, None]).cumsum(1), sizes)
+    """Return sum_{i<k} x_i y_i for k in `sizes`, (prompt, size, dim); x (prompt, context, dim), y (prompt, context)."""
+    return sum_at_sizes(x * y[:, :, None], sizes)
 
 
 def prefix_labels(y: Tensor, sizes: Sequence[int]) -> Tensor:
     """Return sum_{i<k} y_i for k in `sizes`: (prompt, size)."""
-    return _at_sizes(y.cumsum(1), sizes)
+    return sum_at_sizes(y, sizes)
 
 
 def prefix_gram(x: Tensor, sizes: Sequence[int]) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -105,7 +106,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _header_json(header: UnitHeader) -> bytes:
-    return json.dumps(dataclasses.asdict(header)).encode()
+    def fields(part: Any) -> dict[str, Any]:  # as dataclasses.asdict, without its copies of every number
+        return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+
+    return json.dumps(header, default=fields).encode()
 
 
 def _header_from(text: bytes) -> UnitHeader:
@@ -124,39 +128,48 @@ def write_unit(path: Path, unit: Unit) -> None:
     header = unit.header
     schema = losses_schema(header.columns)
     described = schema.with_metadata({**schema.metadata, UNIT_KEY: _header_json(header)})
-    keys = [name for name in schema.names if name not in header.columns]
+    keys = _key_columns(header)
     with (
         replacing(path) as temporary,
         pq.ParquetWriter(
             temporary,
             described,
             compression="none",
-            use_dictionary=keys,
+            use_dictionary=[*keys, "model"],
             write_page_checksum=True,
             write_statistics=False,
         ) as writer,
     ):
         for model, losses in unit.losses.items():
-            writer.write_table(_loss_table(header, model, losses, described))
+            writer.write_table(_loss_table(header, model, losses, keys, described))
 
 
-def _loss_table(
-    header: UnitHeader, model: str, losses: Mapping[str, NDArray[np.float32]], schema: pa.Schema
-) -> pa.Table:
+def _key_columns(header: UnitHeader) -> dict[str, pa.Array]:
+    """Return the columns that are the same for every model of a unit."""
     sizes = np.asarray(header.context_sizes, dtype=np.int32)
     rows = header.n_prompts * len(sizes)
     first = header.block * BLOCK_SIZE
-    columns = {
+    return {
         "scenario": _constant(header.scenario, rows),
         "severity": pa.nulls(rows, pa.float64())
         if header.severity is None
         else pa.array(np.full(rows, header.severity)),
         "severity_label": _constant(header.severity_label, rows),
         "seed": pa.array(np.full(rows, header.seed, dtype=np.int64)),
-        "model": _constant(model, rows),
         "prompt": pa.array(np.repeat(np.arange(first, first + header.n_prompts), len(sizes))),
         "context_size": pa.array(np.tile(sizes, header.n_prompts)),
     }
+
+
+def _loss_table(
+    header: UnitHeader,
+    model: str,
+    losses: Mapping[str, NDArray[np.float32]],
+    keys: Mapping[str, pa.Array],
+    schema: pa.Schema,
+) -> pa.Table:
+    rows = header.n_prompts * len(header.context_sizes)
+    columns = {**keys, "model": _constant(model, rows)}
     for name in header.columns:
         values = losses.get(name)
         columns[name] = (
@@ -168,7 +181,10 @@ def _loss_table(
 
 
 def _constant(text: str, rows: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), [text]).cast(pa.string())
+    """Return `text`, `rows` times over, from its buffers: far quicker than from strings."""
+    raw = text.encode()
+    ends = pa.py_buffer(np.arange(rows + 1, dtype=np.int32) * len(raw))
+    return pa.StringArray.from_buffers(rows, ends, pa.py_buffer(raw * rows))
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -247,6 +263,14 @@ def read_scores(path: Path) -> pa.Table:
     if missing:
         raise TableError(f"{path} is not a table of scores: it lacks the column {missing[0]!r}")
     return table
+
+
+def read_score_rows(path: Path, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of scores.parquet with one of `metrics`, and every row whose status is not ok."""
+    table = read_scores(path)
+    named = pc.is_in(table.column("metric"), value_set=pa.array(list(metrics)))
+    kept: list[dict[str, Any]] = table.filter(pc.or_(named, pc.not_equal(table.column("status"), "ok"))).to_pylist()
+    return kept
 
 
 def read_losses(folder: Path) -> pa.Table:

@@ -29,6 +29,7 @@ class Manifest:
     scenarios: tuple[str, ...]  # labels, in the order of the suite
     models: Mapping[str, str]  # label -> digest
     metrics: tuple[str, ...]
+    identities: Mapping[str, str] = field(default_factory=dict)  # scenario -> unshifted severity, as text
     prompt_digests: Mapping[str, str] = field(default_factory=dict)  # scenario/severity/seed -> digest
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)

@@ -39,9 +39,7 @@ def isotropic_risk(
     return d * tau2 * ((1.0 - 1.0 / g) ** 2 + (d + 1) / (n_test * g**2)) + d * s2 / (n_test * g**2)
 
 
-def random_diagonal_risk(
-    n_dims: int, factor: float, scale: float, n_test: int, noise_variance: float
-) -> float:
+def random_diagonal_risk(n_dims: int, factor: float, scale: float, n_test: int, noise_variance: float) -> float:
     """Return R of A = a I on x ~ N(0, c diag(Exp(1))), w ~ N(0, I), a = `factor`, c = `scale` (THEORY, section 1):
 
     R/d = c - 4 a c^2 + 6 a^2 c^3 + (a^2/M) [(2 d + 10) c^3 + 2 c^2 s2]

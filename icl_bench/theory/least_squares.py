@@ -76,15 +76,15 @@ def ols_error_quantiles(
     from scipy.optimize import brentq
     from scipy.special import fdtri, gammainc, gammaincinv
 
-    grid = (np.arange(400) + 0.5) / 400
+    grid: NDArray[np.float64] = (np.arange(400) + 0.5) / 400
     n, d = context_size, n_dims
     if n >= d:
-        scale = noise_variance * d / (n - d + 1) * fdtri(d, n - d + 1, grid)
+        scale = np.asarray(noise_variance * d / (n - d + 1) * fdtri(d, n - d + 1, grid), dtype=np.float64)
     else:
-        scale = task_variance * 2.0 * gammaincinv((d - n) / 2.0, grid)
+        scale = np.asarray(task_variance * 2.0 * gammaincinv((d - n) / 2.0, grid), dtype=np.float64)
         if n:
             leverage = noise_variance * n / (d - n + 1) * fdtri(n, d - n + 1, grid)
-            scale = (scale[:, None] + leverage[None]).ravel()
+            scale = np.asarray(np.add.outer(scale, leverage), dtype=np.float64).ravel()
 
     def excess(log_t: float, level: float) -> float:
         return float(gammainc(0.5, np.exp(log_t) / (2.0 * scale)).mean()) - level

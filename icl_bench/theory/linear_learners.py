@@ -15,7 +15,7 @@ from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearLearner, LinearMaps
 from icl_bench.solvers.prefix_moments import prefix_cross
 
-RISK_BYTES = 6_000_000
+RISK_BYTES = 4_000_000
 """Size of one (prompt, size, dim, dim) array in `exact_risk`."""
 
 

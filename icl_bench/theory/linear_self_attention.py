@@ -15,25 +15,26 @@ from icl_bench.laws.covariates import Moments
 def gamma(covariance: Tensor, n_context: int) -> Tensor:
     """Return Gamma = (1 + 1/N) Lambda + (tr Lambda / N) I (2306.09927, Theorem 4.1); (..., dim, dim)."""
     eye = torch.eye(covariance.shape[-1], dtype=covariance.dtype)
-    trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
-    return (1.0 + 1.0 / n_context) * covariance + trace / n_context * eye
+    trace: Tensor = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+    result: Tensor = (1.0 + 1.0 / n_context) * covariance + trace / n_context * eye
+    return result
 
 
 def global_minimum(covariance: Tensor, n_context: int) -> Tensor:
     """Return A = Gamma^-1, which gradient flow reaches from the paper's initialisation (2306.09927, Theorem 4.1)."""
-    return torch.linalg.inv(gamma(covariance, n_context))
+    result: Tensor = torch.linalg.inv(gamma(covariance, n_context))
+    return result
 
 
-def random_covariance_minimum(
-    first: float, second: float, third: float, n_dims: int, n_context: int
-) -> Tensor:
+def random_covariance_minimum(first: float, second: float, third: float, n_dims: int, n_context: int) -> Tensor:
     """Return A = U = (E[Gamma Lambda^2])^-1 E[Lambda^2] for Lambda diagonal with iid entries (2306.09927, Theorem 4.5).
 
     `first`, `second`, `third` are the entries' moments E l, E l^2, E l^3. For Exp(1) entries A = I/(3 + (d + 5)/N).
     """
     n, d = n_context, n_dims
     denominator = (1.0 + 1.0 / n) * third + (third + (d - 1) * first * second) / n
-    return (second / denominator) * torch.eye(d, dtype=torch.float64)
+    factor: float = second / denominator
+    return factor * torch.eye(d, dtype=torch.float64)
 
 
 def optimal(covariance: Tensor, task_second_moment: Tensor, n_context: int, noise_variance: float) -> Tensor:
@@ -44,7 +45,8 @@ def optimal(covariance: Tensor, task_second_moment: Tensor, n_context: int, nois
     cross = task_second_moment @ covariance
     power = float(torch.trace(cross)) + noise_variance
     inner = (1.0 + 1.0 / n_context) * covariance @ cross + power / n_context * covariance
-    return torch.linalg.solve(inner, cross, left=False)
+    result: Tensor = torch.linalg.solve(inner, cross, left=False)
+    return result
 
 
 def one_layer_risk(

@@ -11,7 +11,7 @@ from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import LinearMaps
-from icl_bench.solvers.gaussian_posterior import gaussian_posterior
+from icl_bench.solvers.gaussian_posterior import gaussian_posterior, ridge_weights
 from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.theory.bayes import ridge_maps
 from icl_bench.theory.tails import least_squares_tail, noise_limited_tail
@@ -58,7 +58,8 @@ class Ridge:
         penalty = self._penalty()
         if penalty == 0.0:
             return Prediction(min_norm_fit(prompts).predict(prompts.query_x))
-        return Prediction(gaussian_posterior(prompts, penalty).mean)
+        weights = ridge_weights(prompts, penalty)
+        return Prediction((weights[:, prompts.distinct_sizes()[1]] * prompts.query_x).sum(-1))
 
     def linear_maps(self, prompts: PromptBatch) -> LinearMaps:
         """B = (X^T X + alpha I)^-1 X^T; NoClosedForm for "evidence", whose weights depend on the labels."""

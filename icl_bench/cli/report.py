@@ -1,0 +1,94 @@
+"""`icl-bench report RUN...`: what finished runs say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from icl_bench.cli.console import guarded, out, say
+from icl_bench.errors import EXIT_INCOMPLETE
+
+if TYPE_CHECKING:
+    from icl_bench.report.summary import Summary
+
+ASCII = str.maketrans({"±": "+-", "†": "^", "·": ".", "…": "~"})
+"""For a stdout that cannot write more."""
+
+
+@guarded
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Results folders.", show_default=False)],
+    format_name: Annotated[
+        str, typer.Option("--format", "-f", help="terminal, markdown, csv, json or latex.")
+    ] = "terminal",
+    destination: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Summarise runs: models against severities on every axis, breakdowns, curves, failures.
+
+    Ends with 4 when a run holds no number at all.
+    """
+    from icl_bench.report.formats import RENDERERS, TERMINAL, check_format
+    from icl_bench.report.summary import summarise
+
+    wanted = "json" if as_json else format_name
+    check_format(wanted)
+    summaries = [summarise(run) for run in runs]
+    if destination is not None:
+        _write(destination, _plain(summaries) if wanted == TERMINAL else RENDERERS[wanted](summaries))
+    elif wanted == TERMINAL:
+        for number, summary in enumerate(summaries):
+            if number:
+                print()
+            _show(summary)
+    else:
+        print(RENDERERS[wanted](summaries))
+    empty = [summary.folder for summary in summaries if not summary.has_numbers]
+    if empty:
+        say(f"nothing to report: no model has a number in {', '.join(empty)}; the report says why")
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def print_report(folder: Path) -> None:
+    """Print the terminal summary of a run folder on stdout."""
+    from icl_bench.report.summary import summarise
+
+    _show(summarise(folder))
+
+
+def _show(summary: Summary) -> None:
+    from icl_bench.report.terminal import lines
+
+    console = out()
+    for line in lines(summary, console.width):
+        if not _writable(line.plain, console.encoding):
+            line.plain = line.plain.translate(ASCII).encode(console.encoding, "replace").decode(console.encoding)
+        console.print(line, soft_wrap=True)
+
+
+def _writable(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain(summaries: list[Summary]) -> str:
+    from icl_bench.report.terminal import lines
+
+    return "\n\n".join("\n".join(line.plain for line in lines(summary, out().width)) for summary in summaries)
+
+
+def _write(path: Path, text: str) -> None:
+    from icl_bench.errors import UsageError
+    from icl_bench.tables.io import write_text
+
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"--out {path}: expected a file in an existing folder")
+    write_text(path, text + "\n")
+    say(f"wrote {path}")

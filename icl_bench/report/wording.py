@@ -1,0 +1,121 @@
+"""The sentences of a report: head, coverage, troubles, and a legend of what is really on the page."""
+
+from __future__ import annotations
+
+from icl_bench.report.coverage import Trouble
+from icl_bench.report.grids import BROKEN, NOT_THE_SUITES_METRIC
+from icl_bench.report.numbers import printable
+from icl_bench.report.points import NEAR_BAYES
+from icl_bench.report.score_rows import CHAIN, ERROR
+from icl_bench.report.summary import Summary
+from icl_bench.tables.schema import PROMPTS
+
+_METRICS = {
+    CHAIN[0]: "normalised excess risk: (risk - Bayes risk) / risk of predicting zero; 0 is Bayes",
+    ERROR: "normalised error: risk / risk of predicting zero; 1 is predicting zero",
+    "excess_risk": "excess risk: risk - Bayes risk",
+    "squared_error": "squared error to the noiseless f(x)",
+    "label_error": "squared error to the noisy label",
+}
+
+
+def title(summary: Summary) -> str:
+    """Return `quick version 1`."""
+    return f"{summary.manifest.suite} version {summary.manifest.suite_version}"
+
+
+def head(summary: Summary) -> tuple[str, ...]:
+    """Return what was run, where and when."""
+    manifest = summary.manifest
+    prompts = " to ".join(f"{count:,}" for count in sorted({min(summary.n_prompts), max(summary.n_prompts)}))
+    seeds = ", ".join(map(str, summary.seeds))
+    date, version = (manifest.finished or manifest.started)[:10], manifest.versions.get("icl-bench", "?")
+    return (
+        f"{prompts} prompts a cell, seed{'s' if len(summary.seeds) > 1 else ''} {seeds};"
+        f" {manifest.n_dims} dimensions; learners trained on {manifest.training_context} examples",
+        f"{manifest.device}, {manifest.dtype}; {date}; icl-bench {version}; {summary.folder}",
+    )
+
+
+def coverage_lines(summary: Summary) -> tuple[str, ...]:
+    """Return how many cells there are, and what lacks."""
+    found = summary.coverage
+    lines = [f"cells: {', '.join(f'{found.cells[name]} {name}' for name in ('ok', 'skipped', 'failed', 'missing'))}"]
+    if not found.finished:
+        lines.append("the last command on this folder did not end: run it again to continue")
+    for what, names in (("models", found.absent_models), ("scenarios", found.absent_scenarios)):
+        if names:
+            lines.append(f"{what} of the suite that were not run: {', '.join(names)}")
+    if found.uneven_seeds:
+        lines.append("some averages rest on fewer seeds than were run (n_seeds in --format csv)")
+    return tuple(lines)
+
+
+def trouble_lines(summary: Summary) -> tuple[str, ...]:
+    """Return one line per status and message, naming the models that share it."""
+    shared: dict[tuple[str, str, bool], list[Trouble]] = {}
+    for trouble in summary.troubles:
+        shared.setdefault((trouble.status, trouble.message, bool(trouble.metrics)), []).append(trouble)
+    lines = []
+    for (status, message, _), members in shared.items():
+        # what the prompts alone lack, every model lacks: name it only where it stands alone
+        models = [trouble for trouble in members if trouble.model != PROMPTS] or members
+        metrics = dict.fromkeys(name for trouble in members for name in trouble.metrics)
+        cells = sum(trouble.cells for trouble in models)
+        lines.append(
+            f"{status}: {', '.join(trouble.model for trouble in models)}: {printable(message)}"
+            + (f" ({', '.join(metrics)})" if metrics else "")
+            + f"; {cells} cell{'s' if cells > 1 else ''}, such as {models[0].example}"
+        )
+    return tuple(lines)
+
+
+def shown(summary: Summary) -> str:
+    """Return what the numbers are, and at which context size."""
+    size = summary.base.context_size if summary.base else summary.manifest.training_context
+    others = any(point.context_size != size for point in summary.points)
+    but = ", but where a row says otherwise" if others else ""
+    return f"Shown: {_METRICS[summary.metric]}. After {size} examples{but}."
+
+
+def legend(summary: Summary) -> tuple[str, ...]:
+    """Return what the numbers and marks on this page mean."""
+    entries = [entry for point in summary.points for entry in point.entries.values() if entry.shown is not None]
+    shown = [entry.shown for entry in entries if entry.shown is not None]
+    lines = [
+        "Bayes / zero: risk of the Bayes prediction over the risk of predicting zero: what is achievable.",
+        "±: half width of the 95% interval, studentised over prompts (over draws where prompts share one)."
+        + (" Seeds are averaged; their squared half widths add up." if len(summary.seeds) > 1 else ""),
+    ]
+    if any(item.kind == "mean" and item.half_width is None for item in shown):
+        lines.append("±?: the mean has no interval: its variance does not exist, or all prompts share one draw.")
+    if any(item.kind == "median" for item in shown):
+        lines.append(
+            "med: the mean does not exist (heavy tail): median over prompts, with its order-statistic interval."
+        )
+    others_shown = dict.fromkeys(point.metric for point in summary.points if point.metric != summary.metric)
+    for metric in others_shown:
+        why = "no Bayes prediction is known there" if summary.metric == CHAIN[0] else f"no {summary.metric} there"
+        lines.append(f"{NOT_THE_SUITES_METRIC} {why}, so the column shows the {_METRICS[metric]}.")
+    if any(entry.broken for entry in entries):
+        lines.append(
+            f"{BROKEN} no better than predicting zero: the interval of the normalised error lies at or above 1."
+        )
+    if any(entry.shown is None for point in summary.points for entry in point.entries.values()):
+        lines.append("· no row in the table; other words are the status of the cell (see below).")
+    return tuple(lines)
+
+
+def colours(summary: Summary) -> str:
+    """Return what the colours mean."""
+    near = (
+        f"green: excess within {NEAR_BAYES:.0%} of the risk of predicting zero; " if summary.metric == CHAIN[0] else ""
+    )
+    return f"Colours: {near}red: at or above predicting zero; yellow: between."
+
+
+BREAKDOWN_TITLE = "Breakdown: first severity, going outward from no shift, that is no better than predicting zero"
+BREAKDOWN_NOTE = (
+    "-: none in the grid; 2?: the estimate says so, not its interval; judged by the normalised error's 95% interval,"
+    " its median's where tails are heavy"
+)

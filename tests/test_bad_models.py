@@ -1,0 +1,281 @@
+"""Models that misbehave cost their own rows and no other's; folders that cannot be used are refused, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from icl_bench import read_run
+from icl_bench.cli.main import app
+
+MODELS = '''
+import os, sys, time
+import torch
+from icl_bench import Prediction
+
+class Good:
+    def predict(self, prompts):
+        return Prediction(prompts.query_x.sum(-1))
+
+class WrongShape(Good):
+    def predict(self, prompts):
+        return Prediction(torch.zeros(prompts.n_prompts))
+
+class NotANumber(Good):
+    def predict(self, prompts):
+        return Prediction(prompts.query_x.sum(-1) / 0.0 * 0.0)
+
+class Raises(Good):
+    def predict(self, prompts):
+        raise RuntimeError("the weights are\\nmissing")
+
+class RaisesWhenBuilt(Good):
+    def __init__(self):
+        raise OSError("no such checkpoint")
+
+class Exits(Good):
+    def predict(self, prompts):
+        sys.exit(3)
+
+class Hangs(Good):
+    def predict(self, prompts):
+        try:
+            while True:
+                time.sleep(0.01)
+        except Exception:
+            return Prediction(prompts.query_x.sum(-1))
+
+class HangsInNativeCode(Good):
+    def predict(self, prompts):
+        import signal
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])  # what a native call that never returns is like
+        time.sleep(600)
+
+class KillsItsProcess(Good):
+    def predict(self, prompts):
+        os.kill(os.getpid(), 9)
+
+class ChangesItsInput(Good):
+    def predict(self, prompts):
+        prompts.context_x.zero_()
+        return Prediction(prompts.query_x.sum(-1))
+
+class LeaksBetweenQueries(Good):
+    def predict(self, prompts):
+        return Prediction(prompts.query_x.sum(-1) + prompts.query_x.mean((1, 2))[:, None])
+
+class ReadsLaterExamples(Good):
+    def predict(self, prompts):
+        return Prediction(prompts.query_x.sum(-1) + prompts.context_y.sum(1, keepdim=True))
+
+class AnswersList(Good):
+    def predict(self, prompts):
+        return [[0.0]]
+
+class NoPredict:
+    pass
+'''
+
+EXPECTED = {
+    "WrongShape": ("error", "expected shape (prompt, query) = (256, 3), got (256,)"),
+    "NotANumber": ("nan", "answers are not finite in 256 of 256 prompts"),
+    "Raises": ("error", "RuntimeError: the weights are missing"),
+    "RaisesWhenBuilt": ("error", "OSError: no such checkpoint"),
+    "Exits": ("error", "SystemExit: 3"),
+    "Hangs": ("timeout", "no answer within 1.5 s"),
+    "ChangesItsInput": ("error", "changes its input"),
+    "LeaksBetweenQueries": ("error", "depends on other queries"),
+    "ReadsLaterExamples": ("error", "depends on examples after its first 0"),
+    "AnswersList": ("error", "expected an icl_bench.Prediction, got list"),
+    "NoPredict": ("error", "no method predict"),
+}
+
+
+def suite_with(tmp_path: Path, *models: str) -> Path:
+    (tmp_path / "models.py").write_text(MODELS)
+    listed = "\n".join(f'[[models]]\nuse = "./models.py:{name}"' for name in models)
+    path = tmp_path / "suite.toml"
+    path.write_text(
+        f"""[suite]
+name = "bad"
+version = 1
+[prompts]
+n_dims = 3
+context_sizes = [0, 2, 4]
+n_prompts = 256
+{listed}
+[[scenarios]]
+use = "base"
+[metrics]
+use = ["squared_error"]
+"""
+    )
+    return path
+
+
+def rows(folder: Path) -> dict[str, list[dict[str, object]]]:
+    table = pq.read_table(folder / "scores.parquet").to_pylist()
+    return {model: [row for row in table if row["model"] == model] for model in {row["model"] for row in table}}
+
+
+def test_each_failure_is_a_row_and_the_others_are_not_touched(tmp_path: Path) -> None:
+    suite = suite_with(tmp_path, "Good", *EXPECTED)
+    arguments = ["run", str(suite), "--out", str(tmp_path / "out"), "--executor", "serial", "--time-limit", "1.5"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 4, result.output
+    found = rows(tmp_path / "out")
+    assert [row["status"] for row in found["Good"]] == ["ok"] * 3
+    for model, (status, message) in EXPECTED.items():
+        (row,) = found[model]
+        assert (row["status"], row["mean"], row["context_size"]) == (status, None, None), row
+        assert message in str(row["message"]), row
+        assert "\n" not in str(row["message"])
+
+
+def test_a_worker_that_dies_or_never_returns_is_replaced(tmp_path: Path, icl_bench) -> None:  # type: ignore[no-untyped-def]
+    suite = suite_with(tmp_path, "Good", "KillsItsProcess", "HangsInNativeCode")
+    environment_limits = ["--time-limit", "1", "--workers", "2", "--out", "out"]
+    code = "import icl_bench.run as r; r.GRACE_SECONDS = 5.0; from icl_bench.cli.main import main; main()"
+    done = subprocess.run(
+        [os.sys.executable, "-c", code, "run", str(suite), *environment_limits],  # type: ignore[attr-defined]
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+    assert done.returncode == 4, done.stderr
+    found = rows(tmp_path / "out")
+    assert [row["status"] for row in found["Good"]] == ["ok"] * 3
+    assert found["KillsItsProcess"][0]["status"] == "error"
+    assert "died" in str(found["KillsItsProcess"][0]["message"])
+    assert found["HangsInNativeCode"][0]["status"] == "timeout"
+
+
+def test_validate_names_what_each_model_breaks(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["validate", str(suite_with(tmp_path, "Good", "LeaksBetweenQueries")), "--json"])
+    assert result.exit_code == 2
+    found = json.loads(result.stdout)
+    assert [problem["what"] for problem in found["problems"]] == ["model LeaksBetweenQueries"]
+    assert "depends on other queries" in found["problems"][0]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("class Other: pass", "has no 'Good'"), ("1/0", "ZeroDivisionError"), ("def (", "SyntaxError")],
+)
+def test_a_model_file_that_cannot_be_used_is_refused(code: str, said: str, tmp_path: Path) -> None:
+    suite = suite_with(tmp_path, "Good")
+    (tmp_path / "models.py").write_text(code)
+    result = CliRunner().invoke(app, ["run", str(suite), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_repaired_model_is_asked_again_and_nothing_else_is(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("class M:\n    def predict(self, prompts):\n        raise ValueError('not yet')\n")
+    suite = suite_with(tmp_path, "Good")
+    suite.write_text(suite.read_text().replace("[[scenarios]]", '[[models]]\nuse = "./one.py:M"\n[[scenarios]]'))
+    arguments = ["run", str(suite), "--out", str(tmp_path / "out"), "--executor", "serial"]
+    assert CliRunner().invoke(app, arguments).exit_code == 4
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "losses").glob("*.parquet")}
+    (tmp_path / "one.py").write_text(
+        "from icl_bench import Prediction\nclass M:\n"
+        "    def predict(self, prompts):\n        return Prediction(prompts.query_x[:, :, 0])\n"
+    )
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "losses").glob("*.parquet")}
+    assert before.items() <= after.items()
+    assert len(after) == len(before) + 1
+    assert {row["status"] for found in rows(tmp_path / "out").values() for row in found} == {"ok"}
+
+
+def refused(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 2, (result.exit_code, result.output)
+    assert "Traceback" not in result.output
+    return result.stderr
+
+
+def test_a_folder_of_another_suite_is_refused_and_kept(small_suite: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert CliRunner().invoke(app, ["run", str(small_suite), "--out", str(out), "--executor", "serial"]).exit_code == 0
+    kept = (out / "scores.parquet").read_bytes()
+    other = tmp_path / "other.toml"
+    other.write_text(small_suite.read_text().replace('"small"', '"other"'))
+    assert "holds results of the suite 'small' version 1" in refused("run", other, "--out", out)
+    other.write_text(small_suite.read_text().replace("noise_std = 0.5", "noise_std = 0.6"))
+    assert "with other prompts, scenarios" in refused("run", other, "--out", out)
+    assert "other prompts" in refused("run", small_suite, "--out", out, "--prompts", "512")
+    assert (out / "scores.parquet").read_bytes() == kept
+
+
+def test_a_folder_that_is_no_run_is_left_alone(small_suite: Path, tmp_path: Path) -> None:
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter.tex").write_text("years of work")
+    for options in ((), ("--fresh",)):
+        assert "holds other files (chapter.tex)" in refused("run", small_suite, "--out", out, *options)
+    assert (out / "chapter.tex").read_text() == "years of work"
+
+
+def test_an_output_that_is_a_file_or_under_one_is_refused(small_suite: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in refused("run", small_suite, "--out", tmp_path / "file")
+    assert "cannot be written" in refused("run", small_suite, "--out", tmp_path / "file" / "below")
+    assert "cannot be written" in refused("run", small_suite, "--out", "/proc/icl-bench")
+
+
+def test_a_full_disk_keeps_what_was_finished(small_suite: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """A file-size limit stands for the full disk: the system refuses the write with an OSError."""
+    small_suite.write_text(small_suite.read_text().replace("n_prompts = 256", "n_prompts = 1024"))
+    out = tmp_path / "out"
+    arguments = ["run", str(small_suite), "--out", str(out), "--executor", "serial"]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    from icl_bench import run
+
+    whole, written = run.write_unit, []
+
+    def full_after_three(path: Path, unit: object) -> None:
+        if len(written) == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+        try:
+            whole(path, unit)  # type: ignore[arg-type]
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        written.append(path)
+
+    monkeypatch.setattr(run, "write_unit", full_after_three)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 4, result.output
+    assert "free space" in result.stderr
+    assert len(list((out / "losses").glob("*.parquet"))) == 3
+    assert not list((out / "losses").glob(".*"))
+    monkeypatch.setattr(run, "write_unit", whole)
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert read_run(out).complete
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--models", "nobody"], "no model of this suite matches 'nobody'"),
+        (["--models", "olss"], "did you mean 'ols'?"),
+        (["--scenarios", "covariate/nothing*"], "no scenario of this suite matches"),
+        (["--device", "quantum"], "device: 'quantum' cannot be used"),
+        (["--device", "cuda:99"], "cannot be used"),
+        (["--executor", "cloud"], "no executor is called 'cloud'"),
+        (["--prompts", "0"], "--prompts"),
+        (["--workers", "-1"], "--workers"),
+        (["--nonsense"], "No such option"),
+    ],
+)
+def test_bad_options(options: list[str], said: str, small_suite: Path, tmp_path: Path) -> None:
+    assert said in refused("run", small_suite, "--out", tmp_path / "out", *options)

@@ -1,0 +1,108 @@
+"""Plugins are found by name, from files and from installed packages; public names are what they should be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import icl_bench
+from icl_bench import catalogue
+from icl_bench.errors import PluginError
+
+ROOT = Path(__file__).parent.parent
+
+WAVE_1 = {
+    "models": "zero mean bayes bayes_train ols ridge averaging gradient_descent preconditioned_gd newton_iterations"
+    " linear_self_attention sklearn",
+    "scenarios": "base covariate/scale covariate/spectrum covariate/random_diagonal covariate/subspace covariate/mean"
+    " query/scale query/mean query/covariance task/scale length/ratio length/interpolation noise/variance"
+    " noise/heavy_tail",
+    "metrics": "squared_error label_error normalised_error excess_risk exact_risk agreement",
+    "executors": "serial processes",
+    "function_classes": "linear",
+}
+
+
+@pytest.mark.parametrize("kind", WAVE_1)
+def test_the_catalogue_holds_wave_1(kind: str) -> None:
+    assert set(WAVE_1[kind].split()) <= set(catalogue.entries(kind))
+
+
+@pytest.mark.parametrize("kind", catalogue.KINDS)
+def test_every_entry_loads_and_carries_a_docstring(kind: str) -> None:
+    for name in catalogue.entries(kind):
+        assert catalogue.plugin_class(kind, name).__doc__, name
+
+
+def test_public_names_are_importable_and_documented() -> None:
+    for name in icl_bench.__all__:
+        assert getattr(icl_bench, name).__doc__, name
+    assert set(icl_bench.__all__) <= set(dir(icl_bench))
+    with pytest.raises(AttributeError, match="no attribute 'load_modle'"):
+        icl_bench.load_modle  # noqa: B018
+
+
+def test_importing_icl_bench_is_cheap() -> None:
+    code = "import sys, icl_bench; print(sorted({'torch', 'numpy', 'pandas', 'sklearn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_arguments_are_checked_all_at_once() -> None:
+    with pytest.raises(PluginError) as error:
+        icl_bench.load_model("gradient_descent", n_steps="ten", lerning_rate=0.1)
+    assert "argument 'n_steps': expected int, got 'ten'" in str(error.value)
+    assert "did you mean 'learning_rate'?" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("gradient_descent", {"n_steps": 0}),
+        ("gradient_descent", {"learning_rate": -1.0}),
+        ("ridge", {"alpha": -1.0}),
+        ("newton_iterations", {"n_iterations": -1}),
+        ("linear_self_attention", {"n_context_training": 0}),
+        ("linear_self_attention", {"weights": "best"}),
+        ("sklearn", {"estimator": "sklearn.nothing.Here"}),
+        ("sklearn", {"estimator": "os.path"}),
+        ("sklearn", {"estimator": "Ridge"}),
+    ],
+)
+def test_impossible_arguments_are_refused(name: str, arguments: dict[str, object]) -> None:
+    with pytest.raises(PluginError, match=name):
+        icl_bench.load_model(name, **arguments)
+
+
+def test_a_plugin_of_an_installed_package_is_found_and_run(tmp_path: Path) -> None:
+    """Entry points: what `pip install` of somebody's package leaves behind."""
+    site = tmp_path / "site"
+    info = site / "somebody-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "somebody.py").write_text(
+        "from icl_bench import Prediction\n\n\nclass Halves:\n    '''Half the sum.'''\n\n"
+        "    def predict(self, prompts):\n        return Prediction(prompts.query_x.sum(-1) / 2)\n"
+    )
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[icl_bench.models]\nhalves = somebody:Halves\n")
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        '[suite]\nname = "s"\nversion = 1\n[prompts]\nn_dims = 2\ncontext_sizes = [1]\nn_prompts = 10\n'
+        '[[models]]\nuse = "halves"\n[[scenarios]]\nuse = "base"\n'
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{site}"}
+
+    def command(*arguments: str) -> str:
+        code = "from icl_bench.cli.main import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "halves" in command("list", "models")
+    assert '"status": "complete"' in command("run", "suite.toml", "--executor", "serial", "--json")

@@ -1,0 +1,61 @@
+"""What the documents show is executed; what they state of the project is checked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from icl_bench import catalogue
+from icl_bench.cli.main import app
+from icl_bench.tables.schema import column_docs
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), flags=re.DOTALL)
+
+
+def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    session: dict[str, object] = {"folder": tmp_path}
+    for block in blocks("docs/python-api.md", "python"):
+        exec(compile(block, "docs/python-api.md", "exec"), session)
+    printed = capsys.readouterr().out
+    assert "lsa-random-cov" in printed
+
+
+def test_the_contributing_examples_work(tmp_path: Path) -> None:
+    """The model, the scenario and the suite that CONTRIBUTING.md shows pass `validate` as they are printed."""
+    for block in blocks("CONTRIBUTING.md", "python"):
+        name = re.match(r'"""(\w+\.py)', block)
+        if name:
+            (tmp_path / name[1]).write_text(block)
+    (suite,) = blocks("CONTRIBUTING.md", "toml")
+    (tmp_path / "mine.toml").write_text(suite)
+    assert len((tmp_path / "my_model.py").read_text().splitlines()) <= 22
+    result = CliRunner().invoke(app, ["validate", str(tmp_path / "mine.toml")])
+    assert result.exit_code == 0, result.output
+    assert "model MyModel" in result.stdout
+
+
+def test_every_column_of_the_tables_is_documented() -> None:
+    text = (ROOT / "docs" / "tables.md").read_text()
+    for name, doc in column_docs().items():
+        assert f"| `{name}` |" in text
+        assert doc in text
+
+
+def test_the_readme_names_every_model_scenario_and_metric() -> None:
+    text = (ROOT / "README.md").read_text()
+    for kind in ("models", "scenarios", "metrics"):
+        for name in catalogue.entries(kind):
+            assert f"`{name}`" in text, f"{kind}: {name}"
+
+
+def test_the_readme_shows_exit_codes() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert all(f"| {code} |" in text for code in (0, 1, 2, 3, 4, 5, 130))

@@ -1,0 +1,138 @@
+"""Tables are whole or absent, carry their schema, and refuse what is not theirs with the remedy."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from icl_bench import read_run, run_suite
+from icl_bench.errors import IclBenchError, NotComparableError, OutputError, TableError
+from icl_bench.tables.io import read_header, read_scores, read_unit_losses, replacing, verify_unit
+from icl_bench.tables.manifest import read_manifest
+from icl_bench.tables.schema import PROMPTS, SCHEMA_KEY, SCHEMA_VERSION, losses_schema, scores_schema
+
+
+@pytest.fixture
+def run_folder(small_suite: Path, tmp_path: Path) -> Path:
+    return run_suite(small_suite, tmp_path / "run").path
+
+
+def test_every_column_has_a_doc_and_the_file_keeps_it(run_folder: Path) -> None:
+    for schema in (scores_schema(), losses_schema(["squared_error"])):
+        assert all(field.metadata[b"doc"] for field in schema)
+    stored = pq.read_schema(run_folder / "scores.parquet")
+    assert stored.metadata[SCHEMA_KEY] == str(SCHEMA_VERSION).encode()
+    assert stored.field("mean_exists").metadata[b"doc"]
+
+
+def test_design_columns_are_there(run_folder: Path) -> None:
+    wanted = (
+        "suite suite_version model scenario severity seed context_size metric mean stderr ci_low ci_high median q10 q90"
+        " mean_exists n_prompts status message seconds"
+    )
+    assert set(wanted.split()) <= set(read_scores(run_folder / "scores.parquet").column_names)
+
+
+def test_scores_are_recomputable_from_the_losses(run_folder: Path) -> None:
+    run = read_run(run_folder)
+    losses, scores = run.losses, run.scores
+    chosen = (losses.model == "ols") & (losses.scenario == "covariate/scale") & (losses.context_size == 6)
+    values = losses[chosen].squared_error.to_numpy(dtype=float)
+    row = scores[
+        (scores.model == "ols")
+        & (scores.scenario == "covariate/scale")
+        & (scores.context_size == 6)
+        & (scores.metric == "squared_error")
+    ].iloc[0]
+    assert row["median"] == np.median(values)
+    assert row["n_prompts"] == len(values) == 256
+    assert row["mean"] == pytest.approx(values.mean(), rel=1e-12)
+
+
+def test_the_manifest_tells_where_numbers_come_from(run_folder: Path) -> None:
+    manifest = read_manifest(run_folder)
+    assert manifest.status == "complete"
+    assert manifest.cells == {"planned": 6, "ok": 6, "missing": 0}
+    assert set(manifest.models) == {"bayes", "ols", "zero"}
+    assert manifest.prompt_digests.keys() == {"base/0", "covariate/scale/2/0"}
+    assert manifest.versions["torch"]
+    assert manifest.suite_text.startswith("\n[suite]")
+    assert manifest.seconds > 0
+
+
+def test_prompts_rows_hold_what_depends_on_the_prompts_alone(run_folder: Path) -> None:
+    table = read_scores(run_folder / "scores.parquet").to_pandas()
+    assert set(table[table.model == PROMPTS].metric) == {"zero_error"}
+
+
+def edit_metadata(path: Path, version: bytes) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, SCHEMA_KEY: version}), path)
+
+
+def test_a_newer_schema_is_refused_with_the_remedy(run_folder: Path) -> None:
+    edit_metadata(run_folder / "scores.parquet", b"99")
+    with pytest.raises(NotComparableError, match="upgrade icl-bench"):
+        read_scores(run_folder / "scores.parquet")
+    manifest = json.loads((run_folder / "manifest.json").read_text())
+    (run_folder / "manifest.json").write_text(json.dumps({**manifest, "schema_version": 99}))
+    with pytest.raises(NotComparableError, match="upgrade icl-bench"):
+        read_manifest(run_folder)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-20]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"PAR1" + os.urandom(64) + b"PAR1"),
+        lambda path: path.unlink(),
+        lambda path: pq.write_table(pa.table({"a": [1]}), path),
+    ],
+    ids=["truncated", "empty", "garbage", "missing", "foreign"],
+)
+def test_a_damaged_or_foreign_table_is_an_error_with_a_remedy(damage, run_folder: Path) -> None:  # type: ignore[no-untyped-def]
+    unit = next((run_folder / "losses").glob("*.parquet"))
+    for path, read in ((run_folder / "scores.parquet", read_scores), (unit, verify_unit)):
+        damage(path)
+        with pytest.raises(TableError, match=r"run|icl-bench"):
+            read(path)
+
+
+def test_a_flipped_bit_in_a_page_is_found(run_folder: Path) -> None:
+    unit = max((run_folder / "losses").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    header = read_header(unit)
+    values = read_unit_losses(unit, header, "ols")["squared_error"]
+    needle = values[:8].astype("<f4").tobytes()
+    content = bytearray(unit.read_bytes())
+    where = bytes(content).find(needle)
+    assert where > 0
+    content[where + 5] ^= 1
+    unit.write_bytes(bytes(content))
+    with pytest.raises(TableError, match="damaged"):
+        verify_unit(unit)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema_version": 1}', '{"schema_version": "one"}', "\x00"])
+def test_a_damaged_manifest_is_an_error(text: str, run_folder: Path) -> None:
+    (run_folder / "manifest.json").write_text(text)
+    with pytest.raises(IclBenchError, match=r"manifest"):
+        read_run(run_folder)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    with pytest.raises(OutputError, match="free space"), replacing(path) as temporary:
+        raise OSError(28, "No space left on device")
+    assert path.read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["table"]
