@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -207,6 +207,8 @@ def questions(run: Run, suite: Suite) -> Iterator[Question]:
         header = read_header(path)
         units.setdefault((header.scenario, header.point), []).append((header, path))
     for prompt_set in make_plan(suite).prompt_sets:
+        if (prompt_set.label, prompt_set.point) not in units:
+            continue  # a run narrowed to other scenarios
         blocks = sorted(units[prompt_set.label, prompt_set.point], key=lambda block: block[0].block)
         law = cell_law(suite, prompt_set).law
         yield Question(prompt_set, law, _drawn_parameters(law, prompt_set), tuple(_cells(blocks)))
@@ -312,3 +314,8 @@ def _compared_column(suite: Suite, question: Question, cell: Cell, column: int) 
     unconditional = closed_form(suite, question, cell, column)
     if unconditional is not None:
         yield compared(CLOSED_FORM, measured, unconditional, power)
+
+
+def worst(found: Sequence[Comparison], truth: str) -> Comparison:
+    """Return the comparison with this truth that is furthest off."""
+    return max((item for item in found if item.truth == truth), key=lambda item: abs(item.z))

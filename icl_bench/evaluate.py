@@ -213,27 +213,30 @@ def _by_size(losses: Tensor, position: Tensor, n_sizes: int) -> Tensor:
 
 
 class _Asker:
-    """Asks models about one drawn block, each model and each reference once."""
+    """Asks models about one drawn block, each once, whether it is in the suite, a metric's reference, or both."""
 
     def __init__(self, models: _Models, cell: CellLaw, draw: Draw, conditions: Conditions) -> None:
         self.models = models
         self.law, self.draw, self.conditions = cell.law, draw, conditions
-        self._references: dict[str, tuple[Model, Prediction]] = {}
+        self._asked: dict[str, tuple[Model, Prediction, float]] = {}  # catalogue models of default arguments
 
     def reference(self, name: str) -> tuple[Model, Prediction]:
         """Return a catalogue model of default arguments, bound, with its answer; NoClosedForm when it has none."""
-        if name not in self._references:
+        if name not in self._asked:
             model = bound(load_model(name), self.models.training, self.law)
             try:
-                answer, _ = predict(model, self.draw.prompts, self.conditions)
+                self._asked[name] = (model, *predict(model, self.draw.prompts, self.conditions))
             except Failure as failure:
                 raise NoClosedForm(f"the reference {name} has no answer: {failure.message}") from failure
-            self._references[name] = (model, answer)
-        return self._references[name]
+        return self._asked[name][:2]
 
     def ask(self, label: str, probe: bool) -> tuple[Answer, float]:
         """Return a model's answer and its seconds; Failure when it has none."""
-        prompts = self.draw.prompts
+        spec = self.models.specs[label]
+        of_catalogue = not spec.arguments and not is_foreign(spec)
+        if of_catalogue and spec.use in self._asked:
+            model, prediction, seconds = self._asked[spec.use]
+            return self.answer(model, prediction), seconds
         try:
             with time_limit(self.conditions.time_limit):
                 model = self.models.get(label, self.law)
@@ -243,9 +246,11 @@ class _Asker:
             if isinstance(error, Failure):
                 raise
             raise Failure("error", told(error)) from error
-        prediction, seconds = predict(model, prompts, self.conditions)
+        prediction, seconds = predict(model, self.draw.prompts, self.conditions)
+        if of_catalogue:
+            self._asked[spec.use] = (model, prediction, seconds)
         if probe:
-            _check_contracts(model, prompts, self.conditions)
+            _check_contracts(model, self.draw.prompts, self.conditions)
         return self.answer(model, prediction), seconds
 
     def answer(self, model: Model, prediction: Prediction) -> Answer:

@@ -142,34 +142,38 @@ def _size_rows(
     """Yield one row per context size, printing only the statistics that exist (THEORY, section 4)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = quantiles(values / scale)
-    for column, size in enumerate(header.context_sizes):
-        has_mean, has_variance = bool(tails[column] > 1.0), bool(tails[column] > 2.0)
-        row = {**base, "context_size": size, "headline": size == header.headline_size, "metric": metric}
-        row.update(mean_exists=has_mean, tail_index=float(tails[column]))
-        row["mean"] = _number(estimate.value[column]) if has_mean else None
-        for name, value in (
-            ("stderr", estimate.stderr),
-            ("ci_low", estimate.low),
-            ("ci_high", estimate.high),
-        ):
-            row[name] = _number(value[column]) if has_variance else None
-        for name in ("q10", "median", "q90", "median_low", "median_high"):
-            row[name] = _number(getattr(spread, name)[column])
-        row["message"] = _why_null(has_mean, has_variance, row)
+    has_mean, has_variance = tails > 1.0, tails > 2.0
+    columns: dict[str, Sequence[object]] = {
+        "context_size": header.context_sizes,
+        "headline": [size == header.headline_size for size in header.context_sizes],
+        "mean_exists": has_mean.tolist(),
+        "tail_index": tails.tolist(),
+        "mean": _numbers(estimate.value, has_mean),
+        "stderr": _numbers(estimate.stderr, has_variance),
+        "ci_low": _numbers(estimate.low, has_variance),
+        "ci_high": _numbers(estimate.high, has_variance),
+    }
+    for name in ("q10", "median", "q90", "median_low", "median_high"):
+        columns[name] = _numbers(getattr(spread, name))
+    for numbers in zip(*columns.values(), strict=True):
+        row = {**base, "metric": metric, **dict(zip(columns, numbers, strict=True))}
+        row["message"] = _why_null(row)
         yield row
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _numbers(values: Array, printed: NDArray[np.bool_] | bool = True) -> list[float | None]:
+    """Return plain numbers, None where one is not finite or not to be printed."""
+    kept = np.isfinite(values) & printed
+    return [number if keep else None for number, keep in zip(values.tolist(), kept.tolist(), strict=True)]
 
 
-def _why_null(has_mean: bool, has_variance: bool, row: Mapping[str, Any]) -> str:
+def _why_null(row: Mapping[str, Any]) -> str:
     """Return why a statistic of a row is null, empty when none is."""
-    if not has_mean:
+    if not row["mean_exists"]:
         return "the mean does not exist (tail index <= 1): see the median"
     if row["mean"] is None:
         return "the denominator's mean is 0"
-    if not has_variance:
+    if not row["tail_index"] > 2.0:
         return "no interval of the mean: its variance does not exist (tail index <= 2)"
     if row["stderr"] is None:
         return "no interval: all prompts share one random draw"

@@ -23,7 +23,14 @@ def out() -> Console:
     """Return the console for data (stdout)."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    class Stdout(Console):
+        """Goes quiet when its reader goes away (`| head`); the verb then ends with its own exit code."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            _forget_stdout()
+
+    return Stdout(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def err() -> Console:
@@ -31,6 +38,11 @@ def err() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _forget_stdout() -> None:
+    """Send what is still written to stdout nowhere: whoever read it went away."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str) -> None:
@@ -64,8 +76,7 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
             say("interrupted")
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
-            # whoever read our stdout went away (`| head`): nothing more can be said there
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_stdout()
         except typer.Exit:
             raise
         except Exception as error:

@@ -56,25 +56,21 @@ def axis_grid(summary: Summary, axis: Axis | None) -> Grid:
     """Return one axis: models against severities, the unshifted reference first, the Bayes risk above the models."""
     base = () if summary.base is None else (summary.base,)
     points = base if axis is None else (*base, *axis.points)
-    sizes = {point.context_size for point in points}
-    labels = ["Bayes / zero" if summary.metric.startswith("normalised") else "Bayes", *summary.models]
-    if len(sizes) > 1:
-        labels.insert(0, "examples")
-    columns = tuple(_column(summary, point, point in base, len(sizes) > 1) for point in points)
-    return Grid(
-        "unshifted" if axis is None else axis.name, tuple(labels), columns, len(base), len(labels) - len(summary.models)
-    )
+    heads = _heads(summary, points)
+    columns = tuple(_column(summary, point, point in base, heads) for point in points)
+    title = "unshifted" if axis is None else axis.name
+    return Grid(title, (*heads, *summary.models), columns, len(base), len(heads))
 
 
-def _column(summary: Summary, point: Point, is_base: bool, with_size: bool) -> Column:
-    cells = [Cell("?" if point.achievable is None else short(point.achievable), "head")]
-    if with_size:
-        cells.insert(0, Cell(str(point.context_size or ""), "head"))
-    cells.extend(entry_cell(point.entries[model]) for model in summary.models)
-    mark = NOT_THE_SUITES_METRIC if point.metric != summary.metric else ""
-    identity = " =base" if point.place.identity and not is_base else ""
-    title = "unshifted" if is_base else point.place.label + identity
-    return Column("" if is_base else point.scenario, title + mark, tuple(cells))
+def _heads(summary: Summary, points: Sequence[Point]) -> dict[str, tuple[str, ...]]:
+    """Return the rows above the models: context sizes where they differ, the Bayes risk where it was measured."""
+    heads = {}
+    if len({point.context_size for point in points}) > 1:
+        heads["examples"] = tuple(str(point.context_size or "") for point in points)
+    if any(point.achievable is not None for point in summary.points):
+        name = "Bayes / zero" if summary.metric.startswith("normalised") else "Bayes"
+        heads[name] = tuple("?" if point.achievable is None else short(point.achievable) for point in points)
+    return heads
 
 
 def entry_cell(entry: Entry) -> Cell:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-2, 1e4
 """Outside these, numbers are written with an exponent."""
 ROUNDING = 1e-12
 """Below this, a risk in float64 is rounding."""
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and cursor movements
 
 
 def short(value: float) -> str:
@@ -50,6 +53,7 @@ def _exponent(text: str) -> str:
 
 def printable(text: str) -> str:
     """Return a message on one line, without control characters: messages come from foreign code."""
+    text = _ESCAPES.sub("", text)
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 

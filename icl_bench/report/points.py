@@ -23,8 +23,14 @@ class Entry:
 
     @property
     def broken(self) -> bool | None:
-        """Whether the whole 95% interval says that the model is no better than predicting zero; None: unknown."""
-        return None if self.error is None or self.error.low is None else self.error.low >= 1.0
+        """Whether the whole 95% interval says that the model is no better than predicting zero; None: unknown.
+
+        Judged by the mean's interval, or by the median's where the mean has none for its heavy tail.
+        """
+        if self.error is None:
+            return None
+        low = self.error.median_low if self.error.low is None else self.error.low
+        return None if low is None else low >= 1.0
 
     @property
     def standing(self) -> str:

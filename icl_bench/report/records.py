@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from icl_bench.report.numbers import printable
 from icl_bench.report.points import Entry, Point
 from icl_bench.report.score_rows import Statistic
 from icl_bench.report.summary import Summary
@@ -84,7 +85,7 @@ def _of_entry(entry: Entry) -> dict[str, Any]:
         "normalised_error_high": None if error is None else error.high,
         "no_better_than_zero": entry.broken,
         "status": "ok" if entry.absent is None else entry.absent.status,
-        "message": "" if entry.absent is None else entry.absent.message,
+        "message": "" if entry.absent is None else printable(entry.absent.message),
     }
 
 

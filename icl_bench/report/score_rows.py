@@ -27,6 +27,7 @@ class Statistic:
     stderr: float | None  # of the mean
     low: float | None  # 95% interval; None where none exists
     high: float | None
+    median_low: float | None  # lower end of the median's 95% interval; None where prompts are no replicates
     n_prompts: int  # a seed
     n_seeds: int
 
@@ -153,6 +154,7 @@ def combined(metric: str, rows: Sequence[Row]) -> Statistic | Absent:
         math.hypot(*errors) / count if known else None,
         None if down is None else value - down,
         None if up is None else value + up,
+        _median_low(rows),
         max(row["n_prompts"] for row in rows),
         count,
     )
@@ -163,6 +165,14 @@ def _reach(rows: Sequence[Row], kind: str, end: str) -> float | None:
     if any(row[end] is None for row in rows):
         return None
     return math.hypot(*(row[end] - row[kind] for row in rows)) / len(rows)
+
+
+def _median_low(rows: Sequence[Row]) -> float | None:
+    # a tail that is light enough and yet no standard error: all prompts of the seed share one draw
+    if any(row["median_low"] is None or (row["stderr"] is None and row["tail_index"] > 2.0) for row in rows):
+        return None
+    center = math.fsum(row["median"] for row in rows) / len(rows)
+    return center - math.hypot(*(row["median"] - row["median_low"] for row in rows)) / len(rows)
 
 
 def load_rows(folder: Path) -> ScoreRows:

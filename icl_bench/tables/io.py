@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -268,8 +268,14 @@ def read_scores(path: Path) -> pa.Table:
 def read_score_rows(path: Path, metrics: Sequence[str]) -> list[dict[str, Any]]:
     """Return the rows of scores.parquet with one of `metrics`, and every row whose status is not ok."""
     table = read_scores(path)
-    named = pc.is_in(table.column("metric"), value_set=pa.array(list(metrics)))
-    kept: list[dict[str, Any]] = table.filter(pc.or_(named, pc.not_equal(table.column("status"), "ok"))).to_pylist()
+    wanted = set(metrics)
+    columns = zip(table.column("metric").to_pylist(), table.column("status").to_pylist(), strict=True)
+    keep = [metric in wanted or status != "ok" for metric, status in columns]
+    kept: list[dict[str, Any]] = []
+    for is_kept, run in itertools.groupby(range(len(keep)), key=keep.__getitem__):
+        if is_kept:  # by slices: pyarrow's own filters import pandas
+            rows = list(run)
+            kept.extend(table.slice(rows[0], len(rows)).to_pylist())
     return kept
 
 

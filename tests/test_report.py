@@ -1,0 +1,395 @@
+"""`icl-bench report` on a small run with everything awkward in it, its numbers against plain numpy on the losses."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+from typer.testing import CliRunner
+
+from icl_bench import run_suite
+from icl_bench.cli.main import app
+from icl_bench.report.breakdown import breakdowns
+from icl_bench.report.chart import draw
+from icl_bench.report.curves import Curve, CurvePoint, Line
+from icl_bench.report.numbers import short, with_half_width
+from icl_bench.report.points import Entry, Point
+from icl_bench.report.score_rows import Place, Statistic, combined
+from icl_bench.report.summary import summarise
+from icl_bench.report.terminal import lines
+from icl_bench.tables.io import read_losses
+
+SUITE = """
+[suite]
+name = "awkward"
+version = 3
+[prompts]
+n_dims = 3
+context_sizes = [0, 2, 3, 6]
+noise_std = 0.5
+n_prompts = 256
+seeds = [0, 1]
+[training]
+n_context = 6
+[[models]]
+use = "bayes"
+[[models]]
+use = "ols"
+[[models]]
+use = "averaging"
+[[models]]
+use = "zero"
+[[models]]
+use = "./own.py:Fragile"
+name = "fragile_model"
+[[scenarios]]
+use = "base"
+[[scenarios]]
+use = "covariate/scale"
+severities = [3.0, 0.5, 1.0]
+[[scenarios]]
+use = "length/interpolation"
+severities = [0.0]
+[[scenarios]]
+use = "noise/heavy_tail"
+severities = [2.5]
+[[scenarios]]
+product = [{use = "covariate/scale", severities = [2.0]}, {use = "task/scale", severities = [10.0, 2.0]}]
+"""
+OWN = """
+import torch
+from icl_bench import Prediction
+
+class Fragile:
+    def predict(self, prompts):
+        if prompts.context_x.abs().max() > 8:
+            raise ValueError("far\\x1b[31m out | <b>_{tail}_</b> " + "\\n more")
+        return Prediction(torch.zeros(prompts.query_x.shape[:2], dtype=torch.float64))
+"""
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("awkward")
+    (folder / "own.py").write_text(OWN)
+    (folder / "awkward.toml").write_text(SUITE)
+    run_suite(folder / "awkward.toml", folder / "run")
+    return folder / "run"
+
+
+def report(*arguments: object, **environment: str):
+    return CliRunner(env=environment).invoke(app, ["report", *map(str, arguments)])
+
+
+def table(run_folder: Path) -> dict[tuple[str, str, str], dict[str, str]]:
+    rows = csv.DictReader(io.StringIO(report(run_folder, "--format", "csv").stdout))
+    return {(row["scenario"], row["severity_label"], row["model"]): row for row in rows}
+
+
+def loss_column(run_folder: Path, scenario: str, model: str, column: str, seed: int, size: int, label: str = ""):
+    frame = read_losses(run_folder / "losses").to_pandas()
+    chosen = frame[
+        (frame.scenario == scenario)
+        & (frame.severity_label == label)
+        & (frame.model == model)
+        & (frame.seed == seed)
+        & (frame.context_size == size)
+    ]
+    return chosen.sort_values("prompt")[column].to_numpy(dtype=np.float64)
+
+
+def test_csv_agrees_with_numpy_on_the_losses(run_folder):
+    row = table(run_folder)["covariate/scale", "3", "averaging"]
+    ratios, errors, halves = [], [], []
+    for seed in (0, 1):
+        top = loss_column(run_folder, "covariate/scale", "averaging", "excess_risk", seed, 6, "3")
+        bottom = loss_column(run_folder, "covariate/scale", "(prompts)", "zero_error", seed, 6, "3")
+        ratio = top.mean() / bottom.mean()
+        residual = top - ratio * bottom
+        errors.append(residual.std(ddof=1) / math.sqrt(len(top)) / bottom.mean())
+        halves.append(student.ppf(0.975, len(top) - 1) * errors[-1])
+        ratios.append(ratio)
+    assert row["metric"] == "normalised_excess_risk"
+    assert (row["statistic"], row["n_seeds"], row["n_prompts"], row["context_size"]) == ("mean", "2", "256", "6")
+    assert float(row["value"]) == pytest.approx(np.mean(ratios), rel=1e-12)
+    assert float(row["stderr"]) == pytest.approx(math.hypot(*errors) / 2, rel=1e-9)
+    assert float(row["high"]) - float(row["value"]) == pytest.approx(math.hypot(*halves) / 2, rel=1e-9)
+    zero = [
+        loss_column(run_folder, "covariate/scale", "(prompts)", "zero_error", seed, 6, "3").mean() for seed in (0, 1)
+    ]
+    assert float(row["zero_risk"]) == pytest.approx(np.mean(zero), rel=1e-12)
+
+
+def test_csv_gives_the_median_where_no_mean_exists(run_folder):
+    row = table(run_folder)["length/interpolation", "0", "ols"]
+    medians = []
+    for seed in (0, 1):
+        top = loss_column(run_folder, "length/interpolation", "ols", "excess_risk", seed, 3, "0")
+        bottom = loss_column(run_folder, "length/interpolation", "(prompts)", "zero_error", seed, 3, "0")
+        medians.append(np.median(top) / bottom.mean())
+    assert (row["statistic"], row["context_size"], row["stderr"]) == ("median", "3", "")
+    assert float(row["value"]) == pytest.approx(np.mean(medians), rel=1e-9)
+    assert float(row["low"]) < float(row["value"]) < float(row["high"])
+
+
+def test_csv_rows_are_every_model_at_every_point(run_folder):
+    rows = table(run_folder)
+    assert len(rows) == 5 * (1 + 3 + 1 + 1 + 2)
+    assert [key[1] for key in rows if key[0] == "covariate/scale" and key[2] == "ols"] == ["0.5", "1", "3"]
+    joint = [key[1] for key in rows if key[0].startswith("joint/") and key[2] == "ols"]
+    assert joint == ["2 x 2", "2 x 10"]
+    assert rows["noise/heavy_tail", "2.5", "ols"]["metric"] == "normalised_error"
+    failed = rows["covariate/scale", "3", "fragile_model"]
+    assert (failed["status"], failed["value"], failed["n_seeds"]) == ("error", "", "")
+    assert "far" in failed["message"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_terminal_lines_fit(run_folder, width):
+    written = [line.plain for line in lines(summarise(run_folder), width)]
+    assert max(map(len, written)) <= width
+    text = "\n".join(written)
+    for expected in (
+        "awkward version 3",
+        "seeds 0, 1",
+        "unshifted",
+        "0.5",
+        "1 =base",
+        "med ",
+        "2.5†",
+        "! no better",
+        "2 x 10",
+    ):
+        assert expected in text
+
+
+def test_terminal_is_plain_off_a_terminal_and_names_failures(run_folder):
+    shown = report(run_folder)
+    assert shown.exit_code == 0
+    assert "\x1b" not in shown.stdout
+    failures = shown.stdout[shown.stdout.index("Failed and skipped") :]
+    assert re.search(r"error: fragile_model: .*far \[31m out \| <b>_\{tail\}_</b> more", " ".join(failures.split()))
+    assert "skipped: bayes:" in failures
+    assert re.search(r"cells: \d+ ok, 2 skipped, \d+ failed, 0 missing", shown.stdout)
+
+
+def test_colour_when_asked_for_and_never_with_no_color(run_folder):
+    assert "\x1b[32m" in report(run_folder, FORCE_COLOR="1", TERM="xterm-256color", COLUMNS="100").stdout
+    assert "\x1b[3" not in report(run_folder, FORCE_COLOR="1", NO_COLOR="1", TERM="xterm-256color").stdout
+
+
+def test_a_mean_that_does_not_exist_is_in_no_format(run_folder):
+    for item in summarise(run_folder).points:
+        shown = item.entries["ols"].shown
+        assert shown is None or item.context_size != 3 or shown.kind == "median"
+    document = json.loads(report(run_folder, "--format", "json").stdout)
+    curve = next(curve for curve in document["curves"] if curve["scenario"] == "base")
+    ols = next(line for line in curve["lines"] if line["model"] == "ols")
+    assert {point["size"]: point["kind"] for point in ols["points"]}[3] == "median"
+
+
+def test_json_is_strict_and_holds_everything(run_folder):
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    document = json.loads(report(run_folder, "--json").stdout, parse_constant=refuse)
+    assert document["manifest"]["prompt_digests"]
+    assert document["manifest"]["identities"]["noise/heavy_tail"] == "inf"
+    assert len(document["scores"]) == 40
+    assert any(item["model"] == "averaging" and item["severities"] == ["3"] for item in document["breakdowns"])
+    assert {trouble["status"] for trouble in document["troubles"]} == {"error", "skipped"}
+    two = json.loads(report(run_folder, run_folder, "--format", "json").stdout)
+    assert [item["run"] for item in two] == [str(run_folder)] * 2
+
+
+def test_markdown_tables_are_whole(run_folder):
+    text = report(run_folder, "--format", "markdown").stdout
+    blocks = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    assert len(blocks) == 5  # four axes and the breakdowns
+    for block in blocks:
+        counts = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(counts) == 1
+    assert "fragile\\_model" in text
+    assert "| out" not in text
+    assert "```text" in text
+
+
+def test_latex_is_balanced_and_escaped(run_folder, tmp_path):
+    text = report(run_folder, "--format", "latex").stdout
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") >= 5
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    assert not re.search(r"(?<!\\)[_#&](?!\s)", body.replace(" & ", " "))
+    assert body.isascii()
+    plain = re.sub(r"\\[{}]", "", body)
+    assert plain.count("{") == plain.count("}")
+    for tabular in re.findall(r"\\begin\{tabular\}\{(l r*|lr*)\}(.*?)\\end", body, flags=re.DOTALL):
+        rows = [line for line in tabular[1].splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+        assert {line.count(" & ") for line in rows} == {len(tabular[0]) - 1}
+
+
+def test_out_writes_a_file_and_refuses_a_missing_folder(run_folder, tmp_path):
+    done = report(run_folder, "--format", "csv", "--out", tmp_path / "scores.csv")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert (tmp_path / "scores.csv").read_text().splitlines()[0].startswith("run,suite,")
+    assert report(run_folder, "--out", tmp_path / "summary.txt").exit_code == 0
+    assert "\x1b" not in (tmp_path / "summary.txt").read_text()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    refused = report(run_folder, "--out", tmp_path / "no" / "scores.csv")
+    assert refused.exit_code == 2
+    assert "existing folder" in refused.stderr
+
+
+def test_bad_usage_says_what_to_do(run_folder, tmp_path):
+    unknown = report(run_folder, "--format", "markdwn")
+    assert unknown.exit_code == 2
+    assert "did you mean 'markdown'" in unknown.stderr
+    assert "latex" in unknown.stderr
+    nothing = report(tmp_path)
+    assert nothing.exit_code == 2
+    assert "not a run" in nothing.stderr
+    for damage in (None, b"PAR1 this is no table"):
+        folder = tmp_path / f"damaged{damage is None}"
+        shutil.copytree(run_folder, folder)
+        (folder / "scores.parquet").unlink()
+        if damage is not None:
+            (folder / "scores.parquet").write_bytes(damage)
+        refused = report(folder)
+        assert refused.exit_code == 2
+        assert "run" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_run_without_any_number_ends_with_4(run_folder, tmp_path):
+    suite = (
+        (run_folder.parent / "awkward.toml")
+        .read_text()
+        .replace('use = "base"', 'use = "covariate/mean"\nseverities = [99.0]')
+    )
+    head, _, models = suite.partition("[[models]]")
+    fragile = models[models.index('use = "./own.py') : models.index("severities = [99.0]") + 19]
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "failing.toml").write_text(f"{head}[[models]]\n{fragile}")
+    run_suite(tmp_path / "failing.toml", tmp_path / "run")
+    shown = report(tmp_path / "run")
+    assert shown.exit_code == 4
+    assert "error: fragile_model" in shown.stdout
+    assert "nothing to report" in shown.stderr
+
+
+def test_a_part_of_a_suite_is_reported_as_a_part(run_folder, tmp_path):
+    run_suite(run_folder.parent / "awkward.toml", tmp_path / "run", models=["ols"], scenarios=["covariate/*"])
+    shown = report(tmp_path / "run")
+    assert shown.exit_code == 0
+    assert "models of the suite that were not run: bayes, averaging, zero, fragile_model" in " ".join(
+        shown.stdout.split()
+    )
+    assert "scenarios of the suite that were not run: base" in shown.stdout
+
+
+def test_report_loads_neither_torch_nor_scikit_learn(run_folder):
+    code = (
+        "import sys\nfrom icl_bench.cli.main import app\n"
+        "try:\n    app(['report', sys.argv[1]])\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules], file=sys.stderr)"
+    )
+    root = Path(__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run_folder)], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stderr.strip() == "[]"
+
+
+def statistic(value: float, half: float | None, kind: str = "mean") -> Statistic:
+    low, high = (None, None) if half is None else (value - half, value + half)
+    return Statistic("normalised_error", kind, value, None, low, high, 256, 1)
+
+
+def grid_of(errors: dict[float, tuple[float, float | None]]) -> list[Point]:
+    found = []
+    for severity, (value, half) in errors.items():
+        item = statistic(value, half)
+        place = Place("covariate/scale", severity, f"{severity:g}", False)
+        found.append(Point(place, 6, "normalised_error", 1.0, 0.1, {"m": Entry("m", item, None, item)}))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("errors", "identity", "severities", "estimated"),
+    [
+        ({0.25: (3, 0.1), 0.5: (2, 0.1), 2: (0.5, 0.1), 3: (2, 0.1)}, 1.0, ("0.5", "3"), ""),
+        ({0.25: (3, 0.1), 0.5: (0.5, 0.1), 2: (0.5, 0.1)}, 1.0, ("0.25",), ""),
+        ({2: (1.2, 0.5), 3: (9.0, 20.0)}, 1.0, (), "2"),
+        ({2: (1.2, 0.5), 3: (9.0, 1.0)}, 1.0, ("3",), ""),
+        ({1: (2.0, 0.5), 4: (9.0, 1.0)}, None, ("1",), ""),
+        ({2: (0.5, 0.1)}, 1.0, (), ""),
+        ({2: (9.0, None)}, 1.0, (), "2"),
+    ],
+)
+def test_breakdown_goes_outward_on_both_sides(errors, identity, severities, estimated):
+    identities = {} if identity is None else {"covariate/scale": identity}
+    (found,) = breakdowns(None, grid_of(errors), ["m"], identities)
+    assert (found.severities, found.estimated) == (severities, estimated)
+
+
+def test_breakdown_of_a_model_that_never_beats_zero_is_told_apart():
+    base = grid_of({1: (1.0, 0.0)})[0]
+    (found,) = breakdowns(base, grid_of({2: (2.0, 0.1)}), ["m"], {"covariate/scale": 1.0})
+    assert found.unshifted
+
+
+def test_seeds_combine_as_independent_means():
+    rows = [
+        {"mean": value, "stderr": 0.3, "ci_low": value - 0.6, "ci_high": value + 0.6, "median": 1.0, "n_prompts": 10}
+        for value in (1.0, 2.0, 6.0)
+    ]
+    found = combined("squared_error", rows)
+    assert isinstance(found, Statistic)
+    assert (found.value, found.n_seeds) == (3.0, 3)
+    assert found.stderr == pytest.approx(math.sqrt(3 * 0.3**2) / 3)
+    assert found.half_width == pytest.approx(math.sqrt(3 * 0.6**2) / 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [
+        (0.3734, 0.0123, "0.373 ±0.012"),
+        (12.34, 0.5, "12.3 ±0.5"),
+        (0.58, 0.0003, "0.580 ±3e-4"),
+        (1.523e9, 2.1e8, "1.52e9 ±2e8"),
+        (0.00301, 0.0005, "3.01e-3 ±5e-4"),
+        (0.0, 0.0, "0"),
+        (1.0, 0.0, "1.00"),
+        (0.5, None, "0.500 ±?"),
+        (1e-31, 1e-32, "<1e-12"),
+        (4115.0, 1365.0, "4115 ±1365"),
+    ],
+)
+def test_numbers_have_three_digits(value, half, text):
+    assert with_half_width(value, half) == text
+
+
+def test_short_numbers_name_what_is_not_finite():
+    assert short(math.inf) == "inf"
+
+
+def test_chart_marks_means_medians_and_the_edge():
+    line = Line("m", (CurvePoint(0, 1.0, "mean"), CurvePoint(3, 0.5, "median"), CurvePoint(6, 1e-9, "mean")))
+    bayes = Line(None, (CurvePoint(0, 1.0, "mean"), CurvePoint(6, 0.01, "mean")))
+    chart = draw(Curve("base", "", (bayes, line)), 60)
+    text = ["".join(mark.text for mark in row) for row in chart.rows]
+    assert max(map(len, text)) <= 60
+    assert chart.letters == ("*", "A")
+    assert any("a" in row for row in text)
+    assert "A" in text[-3]  # far below the scale: at its lower edge
+    assert any("edge" in note for note in chart.notes)
+    assert any("small letters" in note for note in chart.notes)

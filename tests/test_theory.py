@@ -1,0 +1,432 @@
+"""Exact truths: each formula against simulation, against another formula, or against its own special case."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from icl_bench import catalogue
+from icl_bench.errors import NoClosedForm
+from icl_bench.function_classes.linear import Linear
+from icl_bench.laws.covariates import Displaced, Moments, RandomDiagonal, Scaled, Spectrum, Subspace
+from icl_bench.laws.law import Parameters, PromptLaw, Sizes
+from icl_bench.laws.noise import GaussianNoise, StudentNoise
+from icl_bench.laws.tasks import ScaledPrior
+from icl_bench.prompts import PromptBatch
+from icl_bench.protocols import BindsLaws, LinearLearner
+from icl_bench.seeding import Streams
+from icl_bench.solvers.prefix_moments import prefix_gram
+from icl_bench.theory.attention_theorems import isotropic_risk, random_diagonal_risk, theorem_4_2_risk
+from icl_bench.theory.bayes import ridge_maps
+from icl_bench.theory.least_squares import ols_error_quantiles, ols_risk, ols_shifted_risk, sample_ols_squared_error
+from icl_bench.theory.linear_learners import conditional_risk, exact_risk
+from icl_bench.theory.linear_self_attention import (
+    gamma,
+    global_minimum,
+    one_layer_risk,
+    optimal,
+    random_covariance_minimum,
+)
+from icl_bench.theory.tails import label_tail, least_squares_tail, noise_limited_tail
+
+Z = 4.5
+EYE3 = torch.eye(3, dtype=torch.float64)
+
+
+def positive(seed: int, n_dims: int = 3) -> Tensor:
+    """A random well-conditioned covariance, (dim, dim)."""
+    root = torch.randn(n_dims, n_dims, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return root @ root.mT / n_dims + 0.3 * torch.eye(n_dims, dtype=torch.float64)
+
+
+def fixed(covariance: Tensor, mean: Tensor | None = None) -> Moments:
+    """Moments that all prompts share."""
+    return Moments((torch.zeros(len(covariance)).double() if mean is None else mean)[None], covariance[None])
+
+
+def z_score(sample: np.ndarray, expected: float | np.ndarray = 0.0) -> float:
+    """How many standard errors the sample's mean lies from what is expected."""
+    deviation = sample - expected
+    return float(deviation.mean() / (deviation.std() / len(deviation) ** 0.5))
+
+
+# --- linear self-attention --------------------------------------------------------------------------------------
+
+
+def simulate_layer(
+    matrix: Tensor, context: Moments, query: Moments, omega: Tensor, noise: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Squared errors of x_q . A S, one a row of `noise` (prompt, context)."""
+    n_prompts, size = noise.shape
+    root = np.linalg.cholesky(context.covariance[0].numpy())
+    x = rng.standard_normal((n_prompts, size, 3)) @ root.T + context.mean[0].numpy()
+    x_q = rng.standard_normal((n_prompts, 3)) @ np.linalg.cholesky(query.covariance[0].numpy()).T
+    x_q = x_q + query.mean[0].numpy()
+    w = rng.standard_normal((n_prompts, 3)) @ np.linalg.cholesky(omega.numpy()).T
+    y = np.einsum("pki,pi->pk", x, w) + noise
+    answers = np.einsum("pi,ij,pkj,pk->p", x_q, matrix.numpy(), x, y, optimize=True) / size
+    return np.asarray((answers - (x_q * w).sum(1)) ** 2)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_master_formula_holds_under_joint_shifts(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    means = torch.from_numpy(rng.standard_normal((2, 3)))
+    context, query = fixed(positive(seed), means[0]), fixed(positive(seed + 50), means[1])
+    matrix, omega = torch.from_numpy(rng.standard_normal((3, 3))) / 2.0, positive(seed + 100)
+    size = (1, 2, 4, 7, 10, 20)[seed]
+    noise = 0.6 * rng.standard_t(9, (150_000, size)) * (7 / 9) ** 0.5  # any law with this variance
+    errors = simulate_layer(matrix, context, query, omega, noise, rng)
+    expected = one_layer_risk(matrix, context, query, omega, 0.36, size)
+    assert expected.shape == (1,)
+    assert abs(z_score(errors, float(expected))) < Z
+
+
+def test_no_examples_leave_the_power_of_the_signal() -> None:
+    query, omega = fixed(positive(1), torch.ones(3).double()), positive(2)
+    risk = one_layer_risk(EYE3, fixed(EYE3), query, omega, 1.0, 0)
+    assert float(risk) == pytest.approx(float(torch.trace(query.second[0] @ omega)))
+
+
+@pytest.mark.parametrize("noise_variance", [0.0, 0.5])
+def test_the_optimal_layer_is_where_the_gradient_vanishes(noise_variance: float) -> None:
+    covariance, omega, n_context = positive(3), positive(4), 7
+    best = optimal(covariance, omega, n_context, noise_variance)
+
+    def risk(matrix: Tensor, query: Tensor) -> Tensor:
+        return one_layer_risk(matrix, fixed(covariance), fixed(query), omega, noise_variance, n_context).sum()
+
+    for query in (covariance, positive(5)):  # optimal for any invertible query law
+        at = best.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(risk(at, query), at)
+        assert gradient.abs().max() < 1e-12
+        for seed in range(5):
+            other = best + 0.05 * positive(seed) * (-1) ** seed
+            assert risk(other, query) > risk(best, query)
+
+
+def test_the_paper_s_weights_are_the_optimum_of_its_training_law() -> None:
+    covariance = positive(6)
+    torch.testing.assert_close(global_minimum(covariance, 9), optimal(covariance, EYE3, 9, 0.0))
+    torch.testing.assert_close(gamma(EYE3, 10), (1 + 4 / 10) * EYE3)
+    one_step = optimal(EYE3, 4.0 * EYE3, 9, 0.5)  # one step of gradient descent, eta/n with eta = 1/(n + d + 1 + s2/tau^2)
+    torch.testing.assert_close(one_step / 9, EYE3 / (9 + 3 + 1 + 0.5 / 4.0))
+
+
+@pytest.mark.parametrize(("n_training", "n_test"), [(5, 5), (5, 50), (40, 3)])
+def test_theorem_4_2_agrees_with_the_master_formula(n_training: int, n_test: int) -> None:
+    """For y = w . x with one w: a = w, Cov(x y) = L w w^T L + (w . L w) L, and no error is left by the best weights."""
+    covariance, w = positive(7), torch.tensor([1.0, -2.0, 0.5]).double()
+    outer = covariance @ w[:, None] @ w[None] @ covariance
+    risk = theorem_4_2_risk(covariance, w, outer + (w @ covariance @ w) * covariance, 0.0, n_training, n_test)
+    omega = w[:, None] * w[None]
+    layer = one_layer_risk(global_minimum(covariance, n_training), fixed(covariance), fixed(covariance), omega, 0.0, n_test)
+    assert risk == pytest.approx(float(layer))
+
+
+def test_theorem_4_2_on_quadratic_targets() -> None:
+    """y = sum w_i x_i^2 / sqrt 3: a = 0, E y^2 = d, mean Cov(x y) = (d + 4) I; THEORY gives d + d(d + 4)/(M g^2)."""
+    d, n_training, n_test = 6, 12, 9
+    eye = torch.eye(d, dtype=torch.float64)
+    risk = theorem_4_2_risk(eye, torch.zeros(d).double(), (d + 4) * eye, float(d), n_training, n_test)
+    g = 1 + (d + 1) / n_training
+    assert risk == pytest.approx(d + d * (d + 4) / (n_test * g**2))
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((60_000, n_test + 1, d)), rng.standard_normal((60_000, 1, d))
+    y = (w * x**2).sum(-1) / 3**0.5
+    answers = np.einsum("pi,pki,pk->p", x[:, -1], x[:, :-1], y[:, :-1]) / (n_test * g)
+    assert abs(z_score((answers - y[:, -1]) ** 2, risk)) < Z
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0, 9.0])
+def test_random_diagonal_covariances(scale: float) -> None:
+    """The closed form is the mean of the master formula over Exp(1) diagonals, with Theorem 4.5's weights."""
+    d, n_training, n_test = 4, 10, 7
+    matrix = random_covariance_minimum(1.0, 2.0, 6.0, d, n_training)
+    factor = 1.0 / (3.0 + (d + 5) / n_training)
+    torch.testing.assert_close(matrix, factor * torch.eye(d, dtype=torch.float64))
+    diagonals = np.random.default_rng(1).exponential(scale, (200_000, d))
+    covariance = torch.diag_embed(torch.from_numpy(diagonals))
+    moments = Moments(torch.zeros(1, d, dtype=torch.float64), covariance)
+    omega = torch.eye(d, dtype=torch.float64)
+    per_prompt = one_layer_risk(matrix, moments, moments, omega, 0.3, n_test).numpy()
+    assert abs(z_score(per_prompt, random_diagonal_risk(d, factor, scale, n_test, 0.3))) < Z
+
+
+def test_theorem_4_5_weights_are_the_best_multiple_of_the_identity() -> None:
+    d, n_context = 5, 8
+    best = float(random_covariance_minimum(1.0, 2.0, 6.0, d, n_context)[0, 0])
+    risks = [random_diagonal_risk(d, best + step, 1.0, n_context, 0.0) for step in (-1e-3, 0.0, 1e-3)]
+    assert risks[1] < min(risks[0], risks[2])
+    assert risks[2] - risks[0] == pytest.approx(0.0, abs=1e-9)  # a parabola is symmetric about its minimum
+
+
+@pytest.mark.parametrize(("noise_variance", "task_variance"), [(0.0, 1.0), (0.5, 1.0), (0.5, 4.0)])
+def test_isotropic_risk_is_the_master_formula_at_the_optimum(noise_variance: float, task_variance: float) -> None:
+    omega = task_variance * EYE3
+    matrix = optimal(EYE3, omega, 12, noise_variance)
+    layer = one_layer_risk(matrix, fixed(EYE3), fixed(EYE3), omega, noise_variance, 5)
+    assert isotropic_risk(3, 12, 5, noise_variance, task_variance) == pytest.approx(float(layer))
+
+
+def test_known_values_of_the_isotropic_risk() -> None:
+    assert isotropic_risk(20, 40, 40, 0.0) == pytest.approx(20 * 21 / (40 + 21))
+    assert isotropic_risk(20, 100, 10, 0.0) / 20 == pytest.approx(1.464, abs=5e-4)  # worse than predicting zero
+
+
+# --- least squares ----------------------------------------------------------------------------------------------
+
+
+def prompts_from(law: PromptLaw, n_blocks: int, seed: int = 0) -> Iterator[tuple[PromptBatch, Tensor, Parameters]]:
+    """Prompts, squared error to f of a prediction made later needs query_f, and the exact parameters."""
+    for block in range(n_blocks):
+        draw = law.draw(Streams(seed, block))
+        yield draw.prompts, draw.targets.query_f, draw.parameters
+
+
+def ols_errors(law: PromptLaw, n_blocks: int) -> np.ndarray:
+    """Squared errors of least squares, (prompt, size)."""
+    model = catalogue.build("models", "ols", {})
+    parts = [(model.predict(prompts).mean - f).square() for prompts, f, _ in prompts_from(law, n_blocks)]
+    return torch.cat(parts).numpy()
+
+
+NOISY = PromptLaw(Linear(4), GaussianNoise(0.5), Sizes(tuple(range(13))))
+
+
+def test_least_squares_risk() -> None:
+    errors = ols_errors(NOISY, 40)
+    for size in (0, 10, 11, 12):  # the variance of e^2 exists from |n - d| >= 4 on
+        assert abs(z_score(errors[:, size], ols_risk(4, size, 0.5, 4.0))) < Z
+    short = ols_errors(PromptLaw(Linear(9), GaussianNoise(0.5), Sizes((2, 5))), 40)
+    for column, size in enumerate((2, 5)):
+        assert abs(z_score(short[:, column], ols_risk(9, size, 0.5, 9.0))) < Z
+    assert all(ols_risk(4, size, 0.5, 4.0) == math.inf for size in (3, 4, 5))
+
+
+def test_least_squares_risk_without_noise() -> None:
+    errors = ols_errors(replace(NOISY, noise=GaussianNoise(0.0)), 20)
+    for size in range(4):
+        assert abs(z_score(errors[:, size], ols_risk(4, size, 0.0, 4.0))) < Z
+    assert errors[:, 4:].max() < 1e-8
+    assert [ols_risk(4, size, 0.0, 4.0) for size in (3, 4, 5)] == [1.0, 0.0, 0.0]
+
+
+def test_least_squares_risk_under_covariate_and_query_shift() -> None:
+    law = replace(NOISY, sizes=Sizes((12,)), noise=StudentNoise(0.5, 9.0))
+    law = law.map_covariates(lambda inner: Spectrum(1.0, inner, None)).map_query(lambda inner: Scaled(2.0, Displaced(1.0, inner)))
+    parameters = law.parameters(Streams(0, 0))
+    ratio = float(torch.trace(parameters.query.second[0] @ torch.linalg.inv(parameters.context.covariance[0])))
+    assert abs(z_score(ols_errors(law, 40)[:, 0], ols_shifted_risk(4, 12, 0.5, ratio))) < Z
+    assert ols_shifted_risk(4, 12, 0.5, 4.0) == pytest.approx(ols_risk(4, 12, 0.5, 4.0))
+    with pytest.raises(NoClosedForm):
+        ols_shifted_risk(4, 5, 0.5, 4.0)
+
+
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def test_the_exact_law_of_least_squares_errors_holds_at_every_size() -> None:
+    """At n = d - 1, d, d + 1, too, where the mean is infinite: each quantile has its share of errors below it."""
+    errors = ols_errors(NOISY, 24)
+    rng = np.random.default_rng(3)
+    for size in range(13):
+        quantiles = ols_error_quantiles(4, size, 0.5, 1.0, LEVELS)
+        drawn = sample_ols_squared_error(4, size, 0.5, 1.0, 100_000, rng)
+        for level, quantile in zip(LEVELS, quantiles, strict=True):
+            for sample in (errors[:, size], drawn):
+                share = float((sample < quantile).mean())
+                assert abs(share - level) < Z * (level * (1 - level) / len(sample)) ** 0.5
+
+
+def test_the_exact_law_has_the_exact_mean() -> None:
+    rng = np.random.default_rng(4)
+    for size, n_dims in ((2, 8), (14, 8)):
+        sample = sample_ols_squared_error(n_dims, size, 0.5, 2.0, 400_000, rng)
+        assert abs(z_score(sample, ols_risk(n_dims, size, 0.5, 2.0 * n_dims))) < Z
+
+
+@pytest.mark.parametrize("gap", [-1, 0, 1, 2])
+def test_tails_of_least_squares_errors_have_their_index(gap: int) -> None:
+    """P(e^2 > t) falls as t^-index."""
+    n_dims, far = 3, 100.0
+    index = least_squares_tail(known_parameters(n_dims), n_dims + gap)
+    assert index == (abs(gap) + 1) / 2
+    sample = sample_ols_squared_error(n_dims, n_dims + gap, 1.0, 1.0, 4_000_000, np.random.default_rng(5))
+    counts = (sample > far).sum(), (sample > 4 * far).sum()
+    assert counts[0] / counts[1] == pytest.approx(4**index, rel=0.15)
+
+
+def known_parameters(n_dims: int, **changes: float) -> Parameters:
+    moments = fixed(torch.eye(n_dims, dtype=torch.float64))
+    omega = torch.eye(n_dims, dtype=torch.float64)
+    known = Parameters(moments, moments, omega, 1.0, math.inf, n_dims, math.inf)
+    return replace(known, **changes)  # type: ignore[arg-type]
+
+
+def test_tail_indices() -> None:
+    assert [least_squares_tail(known_parameters(4), size) for size in (1, 2, 3, 4, 5, 6, 8)] == [2, 1.5, 1, 0.5, 1, 1.5, 2.5]
+    assert least_squares_tail(known_parameters(4), 0) == math.inf
+    assert least_squares_tail(known_parameters(4, noise_variance=0.0), 4) == math.inf
+    assert least_squares_tail(known_parameters(4, context_rank=2), 4) == 1.5
+    assert least_squares_tail(known_parameters(4, inverse_tail=1.0), 20) == 1.0
+    assert least_squares_tail(known_parameters(4, noise_tail=3.0), 20) == 1.5
+    assert noise_limited_tail(known_parameters(4, noise_tail=5.0)) == 2.5
+    assert noise_limited_tail(known_parameters(4)) == math.inf
+    assert label_tail(known_parameters(4, noise_tail=5.0), 4.0) == 2.5
+    assert label_tail(known_parameters(4), 1.5) == 1.5
+    assert label_tail(known_parameters(4), None) is None
+
+
+def test_laws_state_their_rank_and_tails() -> None:
+    streams = Streams(0, 0)
+    subspace = NOISY.map_covariates(lambda inner: Subspace(2, inner)).parameters(streams)
+    assert subspace.context_rank == 2
+    diagonal = NOISY.map_covariates(lambda inner: RandomDiagonal(1.0, inner))
+    assert diagonal.parameters(streams).inverse_tail == math.inf  # the query shares the small eigenvalue
+    assert diagonal.map_query(lambda inner: Scaled(2.0, StandardQuery)).parameters(streams).inverse_tail == 1.0
+    assert replace(NOISY, noise=StudentNoise(0.5, 3.0)).parameters(streams).noise_tail == 3.0
+
+
+StandardQuery = NOISY.covariates
+
+
+# --- learners linear in the labels ------------------------------------------------------------------------------
+
+LEARNERS: dict[str, tuple[str, dict[str, object]]] = {
+    "zero": ("zero", {}),
+    "averaging": ("averaging", {}),
+    "ols": ("ols", {}),
+    "ridge bayes": ("ridge", {}),
+    "ridge 3": ("ridge", {"alpha": 3.0}),
+    "ridge 0": ("ridge", {"alpha": 0.0}),
+    "bayes": ("bayes", {}),
+    "bayes_train": ("bayes_train", {}),
+    "gradient_descent": ("gradient_descent", {"n_steps": 7}),
+    "preconditioned_gd": ("preconditioned_gd", {"n_steps": 3, "learning_rate": 0.5}),
+    "newton_iterations": ("newton_iterations", {"n_iterations": 4}),
+    "global_minimum": ("linear_self_attention", {}),
+    "random_covariance_minimum": ("linear_self_attention", {"weights": "random_covariance_minimum"}),
+    "optimal": ("linear_self_attention", {"weights": "optimal", "n_context_training": 6}),
+}
+TRAINING = replace(NOISY, sizes=Sizes((8,)), noise=GaussianNoise(0.2)).map_covariates(lambda inner: Scaled(0.8, inner))
+
+
+def learner(name: str, test: PromptLaw = NOISY) -> LinearLearner:
+    kind, arguments = LEARNERS[name]
+    model = catalogue.build("models", kind, arguments)
+    if isinstance(model, BindsLaws):
+        model = model.bind(TRAINING, test)
+    assert isinstance(model, LinearLearner)
+    return model
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_maps_are_what_the_predictions_do(name: str) -> None:
+    """Asked with one label at a time and unit queries, the predictions spell out B; then C = B X and B B^T follow."""
+    prompts = NOISY.draw(Streams(0, 0)).prompts.select(slice(0, 3))
+    model = learner(name)
+    maps = model.linear_maps(prompts)
+    x, n_context = prompts.context_x, prompts.n_context
+    sizes = tuple(size for size in prompts.context_sizes for _ in range(4))
+    units = torch.eye(4, dtype=torch.float64).repeat(len(prompts.context_sizes), 1).expand(3, -1, -1)
+    columns = []
+    for example in range(n_context):
+        y = torch.zeros_like(prompts.context_y)
+        y[:, example] = 1.0
+        asked = PromptBatch(x, y, units, sizes, next_example=False)
+        columns.append(model.predict(asked).mean.unflatten(1, (-1, 4)))  # type: ignore[attr-defined]
+    b = torch.stack(columns, dim=-1)  # (prompt, size, dim, context)
+    scale = b.abs().amax((2, 3), keepdim=True).clamp_min(1.0)
+    assert ((maps.signal - b @ x[:, None]) / scale).abs().max() < 1e-8
+    assert ((maps.noise - b @ b.mT) / scale**2).abs().max() < 1e-8
+
+
+SHIFTS: dict[str, PromptLaw] = {
+    "base": NOISY,
+    "query scale": NOISY.map_query(lambda inner: Scaled(2.0, inner)),
+    "query mean": NOISY.map_query(lambda inner: Displaced(2.0, inner)),
+    "mean": NOISY.map_covariates(lambda inner: Displaced(2.0, inner)),
+    "random diagonal": NOISY.map_covariates(lambda inner: RandomDiagonal(4.0, inner)),
+    "spectra": NOISY.map_covariates(lambda inner: Spectrum(1.0, inner)).map_query(
+        lambda inner: Spectrum(1.0, inner, 64, "query_rotation")
+    ),
+    "task and noise": replace(NOISY, prior=ScaledPrior(2.0, NOISY.prior), noise=StudentNoise(1.0, 9.0)),
+}
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+@pytest.mark.parametrize("name", [name for name in LEARNERS if name != "bayes"])
+def test_the_exact_risk_is_the_mean_squared_error(name: str, shift: str) -> None:
+    law = replace(SHIFTS[shift], sizes=Sizes((0, 1, 3, 10, 12)))
+    model = learner(name)
+    differences = []
+    for prompts, f, parameters in prompts_from(law, 6, seed=2):
+        error = (model.predict(prompts).mean - f).square()  # type: ignore[attr-defined]
+        differences.append(error - exact_risk(model, prompts, parameters))
+    for column in torch.cat(differences).T.numpy():
+        assert abs(z_score(column)) < Z or np.abs(column).max() < 1e-9
+
+
+@pytest.mark.parametrize("shift", ["base", "spectra", "task and noise"])
+def test_a_few_prompts_at_a_time_have_the_same_risk(shift: str) -> None:
+    prompts, _, parameters = next(prompts_from(SHIFTS[shift], 1))
+    whole = conditional_risk(learner("ridge 3").linear_maps(prompts), parameters)
+    torch.testing.assert_close(exact_risk(learner("ridge 3"), prompts, parameters), whole)
+
+
+def test_a_class_that_is_not_linear_has_no_exact_risk() -> None:
+    prompts, _, parameters = next(prompts_from(NOISY, 1))
+    with pytest.raises(NoClosedForm):
+        exact_risk(learner("ols"), prompts, replace(parameters, task_second_moment=None))
+
+
+def grams(law: PromptLaw) -> tuple[PromptBatch, Parameters, Tensor]:
+    prompts, _, parameters = next(prompts_from(law, 1))
+    return prompts, parameters, prefix_gram(prompts.context_x, prompts.context_sizes)
+
+
+def test_ridge_risk_has_its_textbook_form() -> None:
+    """lambda^2 tr(R Lq R Omega) + s2 tr(Lq R X^T X R), R = (X^T X + lambda I)^-1."""
+    prompts, parameters, gram = grams(SHIFTS["query mean"])
+    inverse = torch.linalg.inv(gram + 3.0 * torch.eye(4, dtype=torch.float64))
+    query = parameters.query.second
+    bias = 9.0 * (inverse @ query @ inverse).diagonal(dim1=2, dim2=3).sum(-1)
+    variance = 0.5 * (query @ inverse @ gram @ inverse).diagonal(dim1=2, dim2=3).sum(-1)
+    torch.testing.assert_close(exact_risk(learner("ridge 3"), prompts, parameters), bias + variance)
+
+
+def test_bayes_risk_has_its_textbook_form() -> None:
+    """tr(Lq P), P = (I/tau^2 + X^T X/s2)^-1; and no other learner does better on any prompt."""
+    law = replace(SHIFTS["spectra"], prior=Linear(4, tau=2.0))
+    prompts, parameters, gram = grams(law)
+    posterior = torch.linalg.inv(torch.eye(4, dtype=torch.float64) / 4.0 + gram / 0.5)
+    expected = (parameters.query.second[:, None] @ posterior).diagonal(dim1=2, dim2=3).sum(-1)
+    bayes = exact_risk(learner("bayes", law), prompts, parameters)
+    torch.testing.assert_close(bayes, expected)
+    for name in LEARNERS:
+        assert (exact_risk(learner(name, law), prompts, parameters) >= bayes - 1e-9).all()
+
+
+def test_gradient_descent_risk_has_its_spectral_form() -> None:
+    """Sum over the spectrum l of X^T X/n: tau^2 (1 - eta l)^2K + (s2/n) (1 - (1 - eta l)^K)^2 / l."""
+    prompts, parameters, gram = grams(replace(NOISY, sizes=Sizes((2, 6, 12))))
+    model = catalogue.build("models", "gradient_descent", {"n_steps": 7, "learning_rate": 0.2})
+    count = torch.tensor([2.0, 6.0, 12.0]).double()
+    spectrum = torch.linalg.eigvalsh(gram / count[:, None, None]).clamp_min(1e-14)
+    left = (1.0 - 0.2 * spectrum) ** 7
+    expected = (left**2 + 0.5 / count[:, None] * (1.0 - left) ** 2 / spectrum).sum(-1)
+    torch.testing.assert_close(exact_risk(model, prompts, parameters), expected)
+
+
+def test_least_squares_is_the_limit_of_ridge() -> None:
+    prompts, _, _ = next(prompts_from(replace(NOISY, sizes=Sizes((0, 2, 8, 12))), 1))
+    limit, none = ridge_maps(prompts, 1e-9), ridge_maps(prompts, 0.0)
+    torch.testing.assert_close(limit.signal, none.signal, rtol=1e-5, atol=1e-5)
+    assert ((limit.noise - none.noise).abs().amax((2, 3)) <= 1e-4 * none.noise.abs().amax((2, 3)) + 1e-9).all()
