@@ -151,7 +151,7 @@ class _MetricsSection(_Section):
     use: Annotated[list[str], Field(min_length=1)]
 
 
-_DEFAULT_METRICS = ["squared_error", "normalised_error", "excess_risk", "normalised_excess_risk"]
+_DEFAULT_METRICS = ["squared_error", "normalised_error", "excess_risk", "normalised_excess_risk", "bayes_risk"]
 _TABLES: dict[str, type[_Section]] = {
     "suite": _SuiteSection,
     "prompts": _PromptsSection,

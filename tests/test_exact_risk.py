@@ -1,7 +1,7 @@
 """A run reproduces the exact risks: every scenario, every model that knows one, d = 8 and d = 20, three context sizes.
 
-Scenarios and models come from the catalogue, so a new one is held to its exact risk with no test written for it. What is
-compared, and with which formulas, is in benchmarks/exact_risks.py, which also makes the table in docs/exact-risks.md.
+Scenarios and models come from the catalogue, so a new one is held to its exact risk with no test written for it. What
+is compared, and with which formulas, is in benchmarks/exact_risks.py; docs/exact-risks.md shows a larger run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from icl_bench.metrics.exact_risk import ExactRisk
 from icl_bench.protocols import Answer
 
 LARGEST_Z = 4.5
-"""In standard errors. Thousands of comparisons share their prompts; the seeds are fixed, so what passes keeps passing."""
+"""In standard errors. Thousands of comparisons share their prompts; seeds are fixed, so what passes keeps passing."""
 
 SETTINGS = [Setting(8, 1024, queries_per_context=8), Setting(20, 512, queries_per_context=8, every=2)]
 

@@ -86,7 +86,9 @@ def test_labels_have_the_moments_that_the_law_states(name: str) -> None:
         assert stats.kstest(noise.numpy(), standard.cdf).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("covariates", [Spectrum(0.5), Spectrum(2.0), Subspace(1), Subspace(3), Spectrum(2.0, Subspace(4))])
+@pytest.mark.parametrize(
+    "covariates", [Spectrum(0.5), Spectrum(2.0), Subspace(1), Subspace(3), Spectrum(2.0, Subspace(4))]
+)
 def test_shifted_covariances_keep_the_trace(covariates: Spectrum | Subspace) -> None:
     covariance = covariates.moments(4, Streams(0, 0)).covariance
     assert torch.allclose(covariance.diagonal(dim1=1, dim2=2).sum(1), torch.tensor(4.0).double())
@@ -161,7 +163,9 @@ def groups(moments: Moments) -> int:
     return 1 + int((covariance[1:] != covariance[:-1]).flatten(1).any(1).sum())
 
 
-@pytest.mark.parametrize("name", ["covariate/spectrum", "covariate/subspace", "covariate/random_diagonal", "query/covariance"])
+@pytest.mark.parametrize(
+    "name", ["covariate/spectrum", "covariate/subspace", "covariate/random_diagonal", "query/covariance"]
+)
 @pytest.mark.parametrize("shared", [1, 64, 256])
 def test_random_covariances_are_redrawn_as_often_as_asked(name: str, shared: int) -> None:
     built = scenario(name, prompts_per_draw=shared)

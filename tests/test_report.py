@@ -28,6 +28,7 @@ from icl_bench.report.summary import summarise
 from icl_bench.report.terminal import lines
 from icl_bench.tables.io import read_losses
 
+ROOT = Path(__file__).parent.parent
 SUITE = """
 [suite]
 name = "awkward"
@@ -177,9 +178,23 @@ def test_terminal_is_plain_off_a_terminal_and_names_failures(run_folder):
     assert shown.exit_code == 0
     assert "\x1b" not in shown.stdout
     failures = shown.stdout[shown.stdout.index("Failed and skipped") :]
-    assert re.search(r"error: fragile_model: .*far \[31m out \| <b>_\{tail\}_</b> more", " ".join(failures.split()))
+    assert re.search(r"error: fragile_model: .*far out \| <b>_\{tail\}_</b> more", " ".join(failures.split()))
     assert "skipped: bayes:" in failures
-    assert re.search(r"cells: \d+ ok, 2 skipped, \d+ failed, 0 missing", shown.stdout)
+    assert "cells: 72 ok, 2 skipped, 6 failed, 0 missing" in shown.stdout
+
+
+def test_coverage_counts_what_the_run_counted(run_folder):
+    found = summarise(run_folder)
+    counted = {name: found.manifest.cells.get(name, 0) for name in ("ok", "skipped", "failed", "missing")}
+    assert dict(found.coverage.cells) == counted
+
+
+def test_terminal_survives_a_stdout_that_takes_ascii_only(run_folder):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", "from icl_bench.cli.main import main; main()", "report", str(run_folder)]
+    done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert b"+-" in done.stdout
+    assert b"2.5^" in done.stdout
 
 
 def test_colour_when_asked_for_and_never_with_no_color(run_folder):
@@ -301,8 +316,7 @@ def test_report_loads_neither_torch_nor_scikit_learn(run_folder):
         "try:\n    app(['report', sys.argv[1]])\nexcept SystemExit as ended:\n    assert not ended.code\n"
         "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules], file=sys.stderr)"
     )
-    root = Path(__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", code, str(run_folder)], capture_output=True, text=True, env=environment, check=True
     )
@@ -311,7 +325,7 @@ def test_report_loads_neither_torch_nor_scikit_learn(run_folder):
 
 def statistic(value: float, half: float | None, kind: str = "mean") -> Statistic:
     low, high = (None, None) if half is None else (value - half, value + half)
-    return Statistic("normalised_error", kind, value, None, low, high, 256, 1)
+    return Statistic("normalised_error", kind, value, None, low, high, low, 256, 1)
 
 
 def grid_of(errors: dict[float, tuple[float, float | None]]) -> list[Point]:
@@ -347,11 +361,19 @@ def test_breakdown_of_a_model_that_never_beats_zero_is_told_apart():
     assert found.unshifted
 
 
+@pytest.mark.parametrize(("tail_index", "expected"), [(1.5, 0.7), (9.0, None)])
+def test_a_heavy_tail_is_judged_by_its_median_and_a_single_draw_not_at_all(tail_index, expected):
+    none = dict.fromkeys(("stderr", "ci_low", "ci_high"))
+    row = {**none, "mean": 1.2, "median": 1.0, "median_low": 0.7, "tail_index": tail_index, "n_prompts": 10}
+    found = combined("normalised_error", [row])
+    assert isinstance(found, Statistic)
+    assert (found.low, found.median_low) == (None, expected)
+    assert Entry("m", found, None, found).broken is (None if expected is None else False)
+
+
 def test_seeds_combine_as_independent_means():
-    rows = [
-        {"mean": value, "stderr": 0.3, "ci_low": value - 0.6, "ci_high": value + 0.6, "median": 1.0, "n_prompts": 10}
-        for value in (1.0, 2.0, 6.0)
-    ]
+    same = {"stderr": 0.3, "median": 1.0, "median_low": 0.7, "tail_index": 9.0, "n_prompts": 10}
+    rows = [{**same, "mean": value, "ci_low": value - 0.6, "ci_high": value + 0.6} for value in (1.0, 2.0, 6.0)]
     found = combined("squared_error", rows)
     assert isinstance(found, Statistic)
     assert (found.value, found.n_seeds) == (3.0, 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,7 +106,9 @@ def test_min_norm_is_right_at_every_rank(design: str, with_maps: bool) -> None:
     expected = each_context(prompts, lambda x, y: pseudo_inverse(x) @ y)
     scale = expected.norm(dim=-1, keepdim=True).clamp_min(1e-12)
     assert ((fit.weights - expected) / scale).abs().max() < ATOL
-    ranks = each_context(prompts, lambda x, y: np.array(np.linalg.matrix_rank(x, tol=1e-9 * np.abs(x).max()) if len(x) else 0))
+    ranks = each_context(
+        prompts, lambda x, y: np.array(np.linalg.matrix_rank(x, tol=1e-9 * np.abs(x).max()) if len(x) else 0)
+    )
     assert torch.equal(fit.rank, ranks)
     outside = each_context(prompts, lambda x, y: np.eye(20) - pseudo_inverse(x) @ x)
     unseen = torch.einsum("pkij,pkj->pki", outside, prompts.query_x).square().sum(-1)
@@ -137,7 +138,9 @@ def test_min_norm_stands_near_dependence(gap: float) -> None:
 def test_min_norm_maps_are_those_of_the_pseudo_inverse() -> None:
     prompts = prompts_of(some_deficient(gaussian(12, 24, 20)), (0, 1, 7, 10, 15, 24))
     maps = min_norm_fit(prompts, with_maps=True).maps()
-    torch.testing.assert_close(maps.signal, each_context(prompts, lambda x, y: pseudo_inverse(x) @ x), rtol=0.0, atol=1e-9)
+    torch.testing.assert_close(
+        maps.signal, each_context(prompts, lambda x, y: pseudo_inverse(x) @ x), rtol=0.0, atol=1e-9
+    )
     noise = each_context(prompts, lambda x, y: pseudo_inverse(x) @ pseudo_inverse(x).T)
     assert ((maps.noise - noise).abs().amax((2, 3)) <= 1e-9 * noise.abs().amax((2, 3)).clamp_min(1.0)).all()
 
@@ -159,7 +162,7 @@ def direct_ridge(penalty: float) -> Callable[[np.ndarray, np.ndarray], np.ndarra
 def check_posterior(prompts: PromptBatch, penalty: float) -> None:
     """Hold every part of the posterior to a direct solve of each query's context."""
     found = gaussian_posterior(prompts, penalty)
-    sizes, position = prompts.distinct_sizes()
+    position = prompts.distinct_sizes()[1]
     weights = each_context(prompts, direct_ridge(penalty))
     torch.testing.assert_close(ridge_weights(prompts, penalty), weights, rtol=1e-9, atol=1e-9)
     mean = (weights[:, position] * prompts.query_x).sum(-1)

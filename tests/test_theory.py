@@ -56,9 +56,6 @@ def z_score(sample: np.ndarray, expected: float | np.ndarray = 0.0) -> float:
     return float(deviation.mean() / (deviation.std() / len(deviation) ** 0.5))
 
 
-# --- linear self-attention --------------------------------------------------------------------------------------
-
-
 def simulate_layer(
     matrix: Tensor, context: Moments, query: Moments, omega: Tensor, noise: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
@@ -115,7 +112,9 @@ def test_the_paper_s_weights_are_the_optimum_of_its_training_law() -> None:
     covariance = positive(6)
     torch.testing.assert_close(global_minimum(covariance, 9), optimal(covariance, EYE3, 9, 0.0))
     torch.testing.assert_close(gamma(EYE3, 10), (1 + 4 / 10) * EYE3)
-    one_step = optimal(EYE3, 4.0 * EYE3, 9, 0.5)  # one step of gradient descent, eta/n with eta = 1/(n + d + 1 + s2/tau^2)
+    one_step = optimal(
+        EYE3, 4.0 * EYE3, 9, 0.5
+    )  # one step of gradient descent, eta/n with eta = 1/(n + d + 1 + s2/tau^2)
     torch.testing.assert_close(one_step / 9, EYE3 / (9 + 3 + 1 + 0.5 / 4.0))
 
 
@@ -126,7 +125,9 @@ def test_theorem_4_2_agrees_with_the_master_formula(n_training: int, n_test: int
     outer = covariance @ w[:, None] @ w[None] @ covariance
     risk = theorem_4_2_risk(covariance, w, outer + (w @ covariance @ w) * covariance, 0.0, n_training, n_test)
     omega = w[:, None] * w[None]
-    layer = one_layer_risk(global_minimum(covariance, n_training), fixed(covariance), fixed(covariance), omega, 0.0, n_test)
+    layer = one_layer_risk(
+        global_minimum(covariance, n_training), fixed(covariance), fixed(covariance), omega, 0.0, n_test
+    )
     assert risk == pytest.approx(float(layer))
 
 
@@ -180,11 +181,8 @@ def test_known_values_of_the_isotropic_risk() -> None:
     assert isotropic_risk(20, 100, 10, 0.0) / 20 == pytest.approx(1.464, abs=5e-4)  # worse than predicting zero
 
 
-# --- least squares ----------------------------------------------------------------------------------------------
-
-
 def prompts_from(law: PromptLaw, n_blocks: int, seed: int = 0) -> Iterator[tuple[PromptBatch, Tensor, Parameters]]:
-    """Prompts, squared error to f of a prediction made later needs query_f, and the exact parameters."""
+    """Prompts, the noiseless answers (prompt, query), and the exact parameters, block by block."""
     for block in range(n_blocks):
         draw = law.draw(Streams(seed, block))
         yield draw.prompts, draw.targets.query_f, draw.parameters
@@ -220,7 +218,9 @@ def test_least_squares_risk_without_noise() -> None:
 
 def test_least_squares_risk_under_covariate_and_query_shift() -> None:
     law = replace(NOISY, sizes=Sizes((12,)), noise=StudentNoise(0.5, 9.0))
-    law = law.map_covariates(lambda inner: Spectrum(1.0, inner, None)).map_query(lambda inner: Scaled(2.0, Displaced(1.0, inner)))
+    law = law.map_covariates(lambda inner: Spectrum(1.0, inner, None)).map_query(
+        lambda inner: Scaled(2.0, Displaced(1.0, inner))
+    )
     parameters = law.parameters(Streams(0, 0))
     ratio = float(torch.trace(parameters.query.second[0] @ torch.linalg.inv(parameters.context.covariance[0])))
     assert abs(z_score(ols_errors(law, 40)[:, 0], ols_shifted_risk(4, 12, 0.5, ratio))) < Z
@@ -271,7 +271,15 @@ def known_parameters(n_dims: int, **changes: float) -> Parameters:
 
 
 def test_tail_indices() -> None:
-    assert [least_squares_tail(known_parameters(4), size) for size in (1, 2, 3, 4, 5, 6, 8)] == [2, 1.5, 1, 0.5, 1, 1.5, 2.5]
+    assert [least_squares_tail(known_parameters(4), size) for size in (1, 2, 3, 4, 5, 6, 8)] == [
+        2,
+        1.5,
+        1,
+        0.5,
+        1,
+        1.5,
+        2.5,
+    ]
     assert least_squares_tail(known_parameters(4), 0) == math.inf
     assert least_squares_tail(known_parameters(4, noise_variance=0.0), 4) == math.inf
     assert least_squares_tail(known_parameters(4, context_rank=2), 4) == 1.5
@@ -290,14 +298,9 @@ def test_laws_state_their_rank_and_tails() -> None:
     assert subspace.context_rank == 2
     diagonal = NOISY.map_covariates(lambda inner: RandomDiagonal(1.0, inner))
     assert diagonal.parameters(streams).inverse_tail == math.inf  # the query shares the small eigenvalue
-    assert diagonal.map_query(lambda inner: Scaled(2.0, StandardQuery)).parameters(streams).inverse_tail == 1.0
+    assert diagonal.map_query(lambda inner: Scaled(2.0, NOISY.covariates)).parameters(streams).inverse_tail == 1.0
     assert replace(NOISY, noise=StudentNoise(0.5, 3.0)).parameters(streams).noise_tail == 3.0
 
-
-StandardQuery = NOISY.covariates
-
-
-# --- learners linear in the labels ------------------------------------------------------------------------------
 
 LEARNERS: dict[str, tuple[str, dict[str, object]]] = {
     "zero": ("zero", {}),
@@ -364,14 +367,15 @@ SHIFTS: dict[str, PromptLaw] = {
 @pytest.mark.parametrize("shift", SHIFTS)
 @pytest.mark.parametrize("name", [name for name in LEARNERS if name != "bayes"])
 def test_the_exact_risk_is_the_mean_squared_error(name: str, shift: str) -> None:
-    law = replace(SHIFTS[shift], sizes=Sizes((0, 1, 3, 10, 12)))
+    """As a ratio, whose mean given X is 1 and whose law is far less skewed than that of the difference."""
+    law = replace(SHIFTS[shift], sizes=Sizes((0, 1, 3, 4, 10, 12)))
     model = learner(name)
-    differences = []
+    ratios = []
     for prompts, f, parameters in prompts_from(law, 6, seed=2):
         error = (model.predict(prompts).mean - f).square()  # type: ignore[attr-defined]
-        differences.append(error - exact_risk(model, prompts, parameters))
-    for column in torch.cat(differences).T.numpy():
-        assert abs(z_score(column)) < Z or np.abs(column).max() < 1e-9
+        ratios.append(error / exact_risk(model, prompts, parameters))
+    for column in torch.cat(ratios).T.numpy():
+        assert abs(z_score(column, 1.0)) < Z
 
 
 @pytest.mark.parametrize("shift", ["base", "spectra", "task and noise"])
@@ -426,7 +430,7 @@ def test_gradient_descent_risk_has_its_spectral_form() -> None:
 
 
 def test_least_squares_is_the_limit_of_ridge() -> None:
-    prompts, _, _ = next(prompts_from(replace(NOISY, sizes=Sizes((0, 2, 8, 12))), 1))
-    limit, none = ridge_maps(prompts, 1e-9), ridge_maps(prompts, 0.0)
-    torch.testing.assert_close(limit.signal, none.signal, rtol=1e-5, atol=1e-5)
-    assert ((limit.noise - none.noise).abs().amax((2, 3)) <= 1e-4 * none.noise.abs().amax((2, 3)) + 1e-9).all()
+    prompts, _, _ = next(prompts_from(replace(NOISY, sizes=Sizes((0, 8, 12))), 1))
+    limit, none = ridge_maps(prompts, 1e-5), ridge_maps(prompts, 0.0)
+    torch.testing.assert_close(limit.signal, none.signal, rtol=1e-4, atol=1e-4)
+    assert ((limit.noise - none.noise).abs().amax((2, 3)) <= 1e-3 * none.noise.abs().amax((2, 3))).all()

@@ -67,7 +67,10 @@ def _show(summary: Summary) -> None:
     for line in lines(summary, console.width):
         if not _writable(line.plain, console.encoding):
             line.plain = line.plain.translate(ASCII).encode(console.encoding, "replace").decode(console.encoding)
-        console.print(line, soft_wrap=True)
+        if console.is_terminal:
+            console.print(line, soft_wrap=True)
+        else:
+            print(line.plain)  # rich would end a broken pipe (`| head`) with the code of a regression
 
 
 def _writable(text: str, encoding: str) -> bool:

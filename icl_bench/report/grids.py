@@ -57,7 +57,10 @@ def axis_grid(summary: Summary, axis: Axis | None) -> Grid:
     base = () if summary.base is None else (summary.base,)
     points = base if axis is None else (*base, *axis.points)
     heads = _heads(summary, points)
-    columns = tuple(_column(summary, point, point in base, heads) for point in points)
+    columns = tuple(
+        _column(summary, point, point in base, [texts[index] for texts in heads.values()])
+        for index, point in enumerate(points)
+    )
     title = "unshifted" if axis is None else axis.name
     return Grid(title, (*heads, *summary.models), columns, len(base), len(heads))
 
@@ -71,6 +74,15 @@ def _heads(summary: Summary, points: Sequence[Point]) -> dict[str, tuple[str, ..
         name = "Bayes / zero" if summary.metric.startswith("normalised") else "Bayes"
         heads[name] = tuple("?" if point.achievable is None else short(point.achievable) for point in points)
     return heads
+
+
+def _column(summary: Summary, point: Point, is_base: bool, heads: Sequence[str]) -> Column:
+    cells = [Cell(text, "head") for text in heads]
+    cells.extend(entry_cell(point.entries[model]) for model in summary.models)
+    mark = NOT_THE_SUITES_METRIC if point.metric != summary.metric else ""
+    identity = " =base" if point.place.identity and not is_base else ""
+    title = "unshifted" if is_base else point.place.label + identity
+    return Column("" if is_base else point.scenario, title + mark, tuple(cells))
 
 
 def entry_cell(entry: Entry) -> Cell:

@@ -44,9 +44,10 @@ def _document(summary: Summary) -> list[str]:
     lines += [r"% needs \usepackage{booktabs}"]
     if summary.has_numbers:
         legend = " ".join([wording.shown(summary), *wording.legend(summary)])
-        for axis in summary.axes or (None,):
+        for number, axis in enumerate(summary.axes or (None,)):
             grid = axis_grid(summary, axis)
-            lines += _tables(grid, f"{wording.title(summary)}: {grid.title}. {legend}")
+            caption = f"{wording.title(summary)}: {grid.title}. "
+            lines += _tables(grid, caption + ("Legend as in the first table." if number else legend))
         breakdown, notes = breakdown_grid(summary)
         if breakdown is not None:
             sentences = [f"{wording.title(summary)}. {wording.BREAKDOWN_TITLE}", *notes, wording.BREAKDOWN_NOTE]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from icl_bench.errors import TableError
 from icl_bench.report.breakdown import Breakdown, breakdowns
 from icl_bench.report.coverage import Coverage, Trouble, coverage, troubles
 from icl_bench.report.curves import Curve, curves
@@ -58,6 +59,11 @@ def summarise(folder: Path) -> Summary:
     Raises TableError when it is no run, or its tables are missing or damaged.
     """
     manifest = read_manifest(folder)
+    if not (folder / "scores.parquet").exists():
+        raise TableError(
+            f"{folder} has no table of scores: its run did not come to its end, or the table was deleted;"
+            " run the suite again into this folder: what was finished is kept"
+        )
     rows = load_rows(folder)
     models = tuple(manifest.models)
     metric = next((name for name in CHAIN if name in rows.metrics), CHAIN[0])

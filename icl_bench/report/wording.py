@@ -6,7 +6,7 @@ from icl_bench.report.coverage import Trouble
 from icl_bench.report.grids import BROKEN, NOT_THE_SUITES_METRIC
 from icl_bench.report.numbers import printable
 from icl_bench.report.points import NEAR_BAYES
-from icl_bench.report.score_rows import CHAIN, ERROR
+from icl_bench.report.score_rows import CHAIN, ERROR, WORST_FIRST
 from icl_bench.report.summary import Summary
 from icl_bench.tables.schema import PROMPTS
 
@@ -83,10 +83,12 @@ def legend(summary: Summary) -> tuple[str, ...]:
     entries = [entry for point in summary.points for entry in point.entries.values() if entry.shown is not None]
     shown = [entry.shown for entry in entries if entry.shown is not None]
     lines = [
-        "Bayes / zero: risk of the Bayes prediction over the risk of predicting zero: what is achievable.",
         "±: half width of the 95% interval, studentised over prompts (over draws where prompts share one)."
         + (" Seeds are averaged; their squared half widths add up." if len(summary.seeds) > 1 else ""),
     ]
+    if any(point.achievable is not None for point in summary.points):
+        scale = " over the risk of predicting zero" if summary.metric.startswith("normalised") else ""
+        lines.insert(0, f"Bayes row: risk of the Bayes prediction{scale}: what is achievable; ?: not known.")
     if any(item.kind == "mean" and item.half_width is None for item in shown):
         lines.append("±?: the mean has no interval: its variance does not exist, or all prompts share one draw.")
     if any(item.kind == "median" for item in shown):
@@ -101,8 +103,14 @@ def legend(summary: Summary) -> tuple[str, ...]:
         lines.append(
             f"{BROKEN} no better than predicting zero: the interval of the normalised error lies at or above 1."
         )
-    if any(entry.shown is None for point in summary.points for entry in point.entries.values()):
-        lines.append("· no row in the table; other words are the status of the cell (see below).")
+    words = {entry.absent.status for point in summary.points for entry in point.entries.values() if entry.absent}
+    if "missing" in words:
+        lines.append("·: no row in the table: not run, or not finished.")
+    if "undefined" in words:
+        lines.append("n/a: no number exists, such as a ratio to a risk of 0.")
+    statuses = [word for word in WORST_FIRST if word in words]
+    if statuses:
+        lines.append(f"{', '.join(statuses)}: status of the cell; the last section says why.")
     return tuple(lines)
 
 
@@ -116,6 +124,6 @@ def colours(summary: Summary) -> str:
 
 BREAKDOWN_TITLE = "Breakdown: first severity, going outward from no shift, that is no better than predicting zero"
 BREAKDOWN_NOTE = (
-    "-: none in the grid; 2?: the estimate says so, not its interval; judged by the normalised error's 95% interval,"
-    " its median's where tails are heavy"
+    "-: none in the grid; 2?: the estimate says so, its interval does not; judged by the 95% interval of the normalised"
+    " error, of its median where tails are heavy"
 )

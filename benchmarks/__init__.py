@@ -1,0 +1,1 @@
+"""Measurements of icl-bench itself: speed, memory, and how near a run comes to what is exact."""
