@@ -1,8 +1,8 @@
 """Measured risks beside exact ones, cell by cell, over the whole catalogue.
 
-tests/test_exact_risk.py holds a run to them, docs/exact-risks.md shows them. Nothing here names a scenario: a new one is
-included because it is in the catalogue, and so is a new model that needs no argument. Exact truths are compared with the
-measured mean of (prediction - f)^2:
+tests/test_exact_risk.py holds a run to them, docs/exact-risks.md shows them. Nothing here names a scenario: a new one
+is included because it is in the catalogue, and so is a new model that needs no argument. Exact truths are compared with
+the measured mean of (prediction - f)^2:
 
 - given the covariates: the metric `exact_risk`, paired prompt by prompt, so that z is that of their mean difference;
   where the noise has four moments also as a ratio, whose mean is 1 even where the risk has no mean (OLS at k = d);
@@ -34,7 +34,8 @@ from icl_bench.protocols import LinearLearner
 from icl_bench.run import Run
 from icl_bench.seeding import BLOCK_SIZE, Streams
 from icl_bench.statistics.intervals import mean_interval
-from icl_bench.suite import Suite, load_suite
+from icl_bench.suite import Suite
+from icl_bench.suite_file import load_suite
 from icl_bench.tables.io import UnitHeader, read_header, read_unit_losses
 from icl_bench.tables.schema import PROMPTS
 from icl_bench.theory.least_squares import ols_risk, ols_shifted_risk

@@ -1,6 +1,6 @@
 """Makes docs/exact-risks.md: measured risks beside exact ones, d = 8 and d = 20, over the whole catalogue.
 
-python benchmarks/exact_risks_table.py [--prompts 4096] [--out docs/exact-risks.md]
+python benchmarks/exact_risks_table.py [--prompts 2048] [--out docs/exact-risks.md]
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.exact_risks import (
@@ -21,7 +21,10 @@ from benchmarks.exact_risks import (
     exact_suite,
     worst,
 )
-from icl_bench import run_suite
+from icl_bench import catalogue, run_suite
+from icl_bench.assemble import base_law
+from icl_bench.laws.law import PromptLaw
+from icl_bench.suite import severity_label
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "exact-risks.md"
 
@@ -29,17 +32,18 @@ SHOWN_MODELS = ("bayes", "ols", "gradient_descent", "linear_self_attention-optim
 """Columns of the table over scenarios; the table over models has them all."""
 
 SHOWN_SCENARIOS = ("base", "covariate/scale", "query/covariance", "noise/variance")
-"""Columns of the table over models, each at its last usual severity."""
+"""Columns of the table over models, each at one severity."""
 
 QUERIES = 8
 """Queries a context size: they share a prompt's context, which leaves less to chance in each prompt."""
 
 
-def measure(n_dims: int, n_prompts: int) -> list[Comparison]:
-    """Run the whole catalogue at d = `n_dims` and return every comparison."""
+def measure(n_dims: int, n_prompts: int) -> tuple[list[Comparison], dict[str, str]]:
+    """Run the whole catalogue at d = `n_dims`; return every comparison, and the severity to show of each scenario."""
     with tempfile.TemporaryDirectory() as name:
         suite = exact_suite(Path(name), Setting(n_dims, n_prompts, QUERIES))
-        return list(compare(run_suite(suite, Path(name) / "run"), suite))
+        found = list(compare(run_suite(suite, Path(name) / "run"), suite))
+    return found, shown_severities(found, base_law(suite.prompts))
 
 
 def _number(value: float) -> str:
@@ -59,19 +63,23 @@ def _heading(names: Sequence[str]) -> Iterator[str]:
     yield _row(["---"] * len(names))
 
 
-def _last_severities(found: Sequence[Comparison]) -> dict[str, str]:
-    """Return each scenario's last usual severity, of those at which the most models have a risk with a variance."""
+def shown_severities(found: Sequence[Comparison], law: PromptLaw) -> dict[str, str]:
+    """Return each scenario's last usual severity but the identity, of those at which most cells have a variance."""
     counts = Counter((item.scenario, item.severity) for item in found if item.truth == GIVEN_X)
     most: dict[str, int] = {}
-    for (scenario, _), count in counts.items():
-        most[scenario] = max(count, most.get(scenario, 0))
-    return {scenario: severity for (scenario, severity), count in counts.items() if count == most[scenario]}
+    shown: dict[str, str] = {}
+    for (scenario, severity), count in counts.items():
+        identity = catalogue.build("scenarios", scenario, {}).identity(law)
+        unshifted = severity and identity is not None and severity == severity_label((identity,))
+        if not unshifted and count >= most.get(scenario, 0):
+            most[scenario], shown[scenario] = count, severity
+    return shown
 
 
-def scenario_table(found: Sequence[Comparison]) -> Iterator[str]:
-    """Yield a row for each scenario at its last severity and context size: measured / exact (z) of a few models."""
+def scenario_table(found: Sequence[Comparison], severities: Mapping[str, str]) -> Iterator[str]:
+    """Yield a row for each scenario at its shown severity and context size: measured / exact (z) of a few models."""
     yield from _heading(["scenario", "severity", "k", *SHOWN_MODELS])
-    for scenario, severity in _last_severities(found).items():
+    for scenario, severity in severities.items():
         here = {
             (item.model, item.context_size): item
             for item in found
@@ -82,9 +90,8 @@ def scenario_table(found: Sequence[Comparison]) -> Iterator[str]:
             yield _row([scenario, severity, size, *cells])
 
 
-def model_table(found: Sequence[Comparison], n_dims: int) -> Iterator[str]:
+def model_table(found: Sequence[Comparison], severities: Mapping[str, str], n_dims: int) -> Iterator[str]:
     """Yield a row for each model and context size: measured / exact (z) in a few scenarios."""
-    severities = _last_severities(found)
     names = [f"{scenario} {severities[scenario]}".strip() for scenario in SHOWN_SCENARIOS]
     yield from _heading(["model", "k", *names])
     here = {
@@ -98,7 +105,7 @@ def model_table(found: Sequence[Comparison], n_dims: int) -> Iterator[str]:
 
 
 def summary_table(found: Sequence[Comparison]) -> Iterator[str]:
-    """Yield a row for each scenario: over severities, models and sizes, the number of comparisons and the largest |z|."""
+    """Yield a row for each scenario, over severities, models and sizes: how many comparisons, and the largest |z|."""
     truths = (GIVEN_X, RATIO, CLOSED_FORM)
     yield from _heading(["scenario", *(f"{truth}: cells, largest abs(z)" for truth in truths)])
     for scenario in [*dict.fromkeys(item.scenario for item in found), "all"]:
@@ -113,11 +120,11 @@ def summary_table(found: Sequence[Comparison]) -> Iterator[str]:
 INTRODUCTION = """# Exact risks, and what a run measures
 
 Made by `python -m benchmarks.exact_risks_table --prompts {prompts}`: every scenario of the catalogue at its usual
-severities, every model whose risk is known exactly, noise variance 0.25, {prompts} prompts a cell with {queries} queries
-a context size, seed 0. `tests/test_exact_risk.py` holds a smaller run to 4.5 standard errors.
+severities, every model whose risk is known exactly, noise variance 0.25, {prompts} prompts a cell with {queries}
+queries a context size, seed 0. `tests/test_exact_risk.py` holds a smaller run to 4.5 standard errors.
 
-Each entry reads *measured / exact (z)*: the mean of (prediction - f)^2 over prompts, its exact value, and the difference
-in standard errors, which are those of the paired difference, prompt by prompt. Three truths are held:
+Each entry reads *measured / exact (z)*: the mean of (prediction - f)^2 over prompts, its exact value, and the
+difference in standard errors, which are those of the paired difference, prompt by prompt. Three truths are held:
 
 - *given x*: the risk given the covariates of the prompt (metric `exact_risk`), where the squared error has a variance;
 - *given x, as a ratio*: the mean of squared error over that risk is 1, also where the risk has no mean (least squares
@@ -125,8 +132,8 @@ in standard errors, which are those of the paired difference, prompt by prompt. 
 - *closed form*: the risk given the law alone: linear self-attention, least squares in Gaussian designs, and for `bayes`
   the posterior variance.
 
-An empty entry has no variance (least squares near k = d, heavy-tailed noise), no closed-form posterior, or a descent that
-diverged. Where a few prompts make up nearly all of a mean (descent that diverges), z says little.
+An empty entry has no variance (least squares near k = d, heavy-tailed noise), no closed-form posterior, or a descent
+that diverged. Where a few prompts make up nearly all of a mean (descent that diverges), z says little.
 """
 
 
@@ -134,20 +141,20 @@ def document(prompts: int) -> str:
     """Measure, and return the whole page."""
     lines = [INTRODUCTION.format(prompts=prompts, queries=QUERIES)]
     for n_dims in (8, 20):
-        found = measure(n_dims, prompts)
+        found, severities = measure(n_dims, prompts)
         furthest = max(found, key=lambda item: abs(item.z))
         lines += [f"## d = {n_dims}", ""]
         lines += [f"{len(found)} comparisons; the furthest off is {furthest}.", ""]
-        lines += [*summary_table(found), "", "Each scenario at its last severity (of those with a variance):", ""]
-        lines += [*scenario_table(found), "", "Every model with an exact risk:", ""]
-        lines += [*model_table(found, n_dims), ""]
+        lines += [*summary_table(found), "", "Each scenario at one severity:", ""]
+        lines += [*scenario_table(found, severities), "", "Every model with an exact risk:", ""]
+        lines += [*model_table(found, severities, n_dims), ""]
     return "\n".join(lines)
 
 
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", type=int, default=4096)
+    parser.add_argument("--prompts", type=int, default=2048)
     parser.add_argument("--out", type=Path, default=PAGE)
     arguments = parser.parse_args()
     text = document(arguments.prompts)

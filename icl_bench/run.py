@@ -21,7 +21,8 @@ from icl_bench.protocols import Executor, Metric, Outcome
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
 from icl_bench.scoring import MetricColumns, Stored, SuiteKey, score_prompt_set
-from icl_bench.suite import Suite, load_suite, with_n_prompts
+from icl_bench.suite import Suite, with_n_prompts
+from icl_bench.suite_file import load_suite
 from icl_bench.tables.io import UnitHeader, read_losses, read_scores, write_scores, write_unit
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from icl_bench.statistics.intervals import Estimate, mean_interval, ratio_interval
 from icl_bench.statistics.quantiles import quantiles
-from icl_bench.statistics.tails import hill_index
+from icl_bench.statistics.tails import has_moment, hill_index
 from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses
 from icl_bench.tables.schema import PROMPTS, scores_schema
 
@@ -119,15 +119,23 @@ def _metric_rows(
     yield from _size_rows(base, metric.name, header, estimate, values, scale, tails)
 
 
-def _tails(known: Sequence[float | None] | None, values: Array) -> Array:
-    """Return each size's tail index: the exact one where theory gave it, else Hill's estimate."""
-    exact = np.array(
-        [np.nan if tail is None else tail for tail in known or [None] * values.shape[1]], dtype=float
-    )
-    unknown = np.isnan(exact)
-    if unknown.any():
-        exact[unknown] = hill_index(values[:, unknown])
-    return exact
+@dataclass(frozen=True, slots=True)
+class _Tails:
+    """Tail index at each context size, and which moments exist."""
+
+    index: Array  # (size,)
+    has_mean: NDArray[np.bool_]  # (size,)
+    has_variance: NDArray[np.bool_]  # (size,)
+
+
+def _tails(known: Sequence[float | None] | None, values: Array) -> _Tails:
+    """Return each size's tail index, the exact one where theory gave it, else Hill's estimate."""
+    rows, sizes = values.shape
+    index = np.array([np.nan if tail is None else tail for tail in known or [None] * sizes], dtype=float)
+    estimated = np.isnan(index)
+    if estimated.any():
+        index[estimated] = hill_index(values[:, estimated])
+    return _Tails(index, has_moment(index, 1.0, rows, estimated), has_moment(index, 2.0, rows, estimated))
 
 
 def _size_rows(
@@ -137,27 +145,26 @@ def _size_rows(
     estimate: Estimate,
     values: Array,
     scale: Array,
-    tails: Array,
+    tails: _Tails,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per context size, printing only the statistics that exist (THEORY, section 4)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = quantiles(values / scale)
-    has_mean, has_variance = tails > 1.0, tails > 2.0
     columns: dict[str, Sequence[object]] = {
         "context_size": header.context_sizes,
         "headline": [size == header.headline_size for size in header.context_sizes],
-        "mean_exists": has_mean.tolist(),
-        "tail_index": tails.tolist(),
-        "mean": _numbers(estimate.value, has_mean),
-        "stderr": _numbers(estimate.stderr, has_variance),
-        "ci_low": _numbers(estimate.low, has_variance),
-        "ci_high": _numbers(estimate.high, has_variance),
+        "mean_exists": tails.has_mean.tolist(),
+        "tail_index": tails.index.tolist(),
+        "mean": _numbers(estimate.value, tails.has_mean),
+        "stderr": _numbers(estimate.stderr, tails.has_variance),
+        "ci_low": _numbers(estimate.low, tails.has_variance),
+        "ci_high": _numbers(estimate.high, tails.has_variance),
     }
     for name in ("q10", "median", "q90", "median_low", "median_high"):
         columns[name] = _numbers(getattr(spread, name))
-    for numbers in zip(*columns.values(), strict=True):
+    for has_variance, *numbers in zip(tails.has_variance.tolist(), *columns.values(), strict=True):
         row = {**base, "metric": metric, **dict(zip(columns, numbers, strict=True))}
-        row["message"] = _why_null(row)
+        row["message"] = _why_null(row, has_variance)
         yield row
 
 
@@ -167,13 +174,13 @@ def _numbers(values: Array, printed: NDArray[np.bool_] | bool = True) -> list[fl
     return [number if keep else None for number, keep in zip(values.tolist(), kept.tolist(), strict=True)]
 
 
-def _why_null(row: Mapping[str, Any]) -> str:
+def _why_null(row: Mapping[str, Any], has_variance: bool) -> str:
     """Return why a statistic of a row is null, empty when none is."""
     if not row["mean_exists"]:
         return "the mean does not exist (tail index <= 1): see the median"
     if row["mean"] is None:
         return "the denominator's mean is 0"
-    if not row["tail_index"] > 2.0:
+    if not has_variance:
         return "no interval of the mean: its variance does not exist (tail index <= 2)"
     if row["stderr"] is None:
         return "no interval: all prompts share one random draw"

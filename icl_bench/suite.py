@@ -104,16 +104,6 @@ def severity_label(point: tuple[Severity, ...]) -> str:
     return " x ".join(f"{severity:.4g}" for severity in point if severity is not None)
 
 
-def load_suite(path: str | Path) -> Suite:
-    """Read and check a suite file.
-
-    Raises SuiteError with every problem in it: file:line, what was expected, what came, a near miss.
-    """
-    from icl_bench.suite_file import parse_suite
-
-    return parse_suite(Path(path))
-
-
 def with_n_prompts(suite: Suite, n_prompts: int) -> Suite:
     """Return the suite with every prompt count replaced (`--prompts`); its digest differs from the file's."""
     scenarios = tuple(

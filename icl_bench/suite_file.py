@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from icl_bench import catalogue
 from icl_bench.errors import PluginError, SuiteError, nearest
@@ -24,147 +23,34 @@ from icl_bench.suite import (
     Suite,
     TrainingSettings,
 )
+from icl_bench.suite_sections import (
+    MetricsSection,
+    ModelSection,
+    PromptsSection,
+    ScenarioSection,
+    Section,
+    SuiteSection,
+    TrainingSection,
+)
 from icl_bench.toml_lines import TomlLines
 
-LONGEST_CONTEXT = 65_536
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}")
-
-
-def _label(value: str) -> str:
-    if not _LABEL.fullmatch(value):
-        raise ValueError(
-            "expected letters, digits and . _ + = - only, at most 80, starting with a letter or digit"
-        )
-    return value
-
-
-def _scenario_label(value: str) -> str:
-    for part in value.split("/"):
-        _label(part)
-    return value
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _sizes(value: object) -> tuple[int, ...]:
-    """Parse "0:24" (inclusive), "0:24:4" or a list of context sizes."""
-    if isinstance(value, str) and re.fullmatch(r"\d{1,6}:\d{1,6}(:[1-9]\d{0,5})?", value):
-        first, last, *step = (int(part) for part in value.split(":"))
-        value = list(range(first, last + 1, step[0] if step else 1))
-    if not isinstance(value, list) or not value or not all(_whole(size) for size in value):
-        raise ValueError('expected "first:last", "first:last:step" or a list of whole numbers')
-    if len(set(value)) != len(value):
-        raise ValueError(
-            "expected each context size once (use queries_per_context for several queries of a size)"
-        )
-    if min(value) < 0 or max(value) > LONGEST_CONTEXT:
-        raise ValueError(f"expected context sizes from 0 to {LONGEST_CONTEXT}")
-    return tuple(sorted(value))
-
-
-def _severities(value: object) -> tuple[float, ...]:
-    if not isinstance(value, list) or not value:
-        raise ValueError("expected a list of at least one number")
-    if not all((_whole(item) or isinstance(item, float)) and not math.isnan(item) for item in value):
-        raise ValueError("expected numbers only (inf is one, nan is not)")
-    if len({float(item) for item in value}) != len(value):
-        raise ValueError("expected each severity once")
-    return tuple(float(item) for item in value)
-
-
-def _seeds(value: object) -> tuple[int, ...]:
-    if (
-        not isinstance(value, list)
-        or not value
-        or not all(_whole(seed) and 0 <= seed < 2**63 for seed in value)
-    ):
-        raise ValueError("expected a list of at least one whole number >= 0")
-    if len(set(value)) != len(value):
-        raise ValueError("expected each seed once")
-    return tuple(value)
-
-
-_Label = Annotated[str, AfterValidator(_label)]
-_Sizes = Annotated[tuple[int, ...], BeforeValidator(_sizes)]
-_Dial = Annotated[float, Field(allow_inf_nan=True)]  # `_severities` has refused nan; inf is noise/heavy_tail's identity
-_Severities = Annotated[tuple[_Dial, ...], BeforeValidator(_severities)]
-_NoiseStd = Annotated[float, Field(ge=0.0)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class _Open(_Section):
-    """A section whose other keys are a plugin's arguments."""
-
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
-class _SuiteSection(_Section):
-    name: _Label
-    version: Annotated[int, Field(ge=1, le=10**6)]
-    description: str = ""
-
-
-class _PromptsSection(_Section):
-    function_class: str = "linear"
-    n_dims: Annotated[int, Field(ge=1, le=4096)] = 8
-    context_sizes: _Sizes = (0,)
-    queries_per_context: Annotated[int, Field(ge=1, le=4096)] = 1
-    noise_std: _NoiseStd = 0.0
-    n_prompts: Annotated[int, Field(ge=1, le=10**9)] = 2048
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_seeds)] = (0,)
-    function_class_arguments: dict[str, Any] = {}
-
-
-class _TrainingSection(_Section):
-    n_context: Annotated[int, Field(ge=1, le=LONGEST_CONTEXT)] | None = None
-    noise_std: _NoiseStd | None = None
-
-
-class _ModelSection(_Open):
-    use: str
-    name: _Label | None = None
-
-
-class _FactorSection(_Open):
-    use: str
-    severities: _Severities | None = None
-
-
-class _ScenarioSection(_Open):
-    use: str | None = None
-    product: Annotated[list[_FactorSection], Field(min_length=2)] | None = None
-    name: Annotated[str, AfterValidator(_scenario_label)] | None = None
-    severities: _Severities | None = None
-    prompts: dict[str, Any] = {}
-
-
-class _MetricsSection(_Section):
-    use: Annotated[list[str], Field(min_length=1)]
-
-
 _DEFAULT_METRICS = ["squared_error", "normalised_error", "excess_risk", "normalised_excess_risk", "bayes_risk"]
-_TABLES: dict[str, type[_Section]] = {
-    "suite": _SuiteSection,
-    "prompts": _PromptsSection,
-    "training": _TrainingSection,
-    "metrics": _MetricsSection,
+_TABLES: dict[str, type[Section]] = {
+    "suite": SuiteSection,
+    "prompts": PromptsSection,
+    "training": TrainingSection,
+    "metrics": MetricsSection,
 }
-_LISTS: dict[str, type[_Section]] = {"models": _ModelSection, "scenarios": _ScenarioSection}
+_LISTS: dict[str, type[Section]] = {"models": ModelSection, "scenarios": ScenarioSection}
 
 
-def parse_suite(path: Path) -> Suite:
-    """Read the suite file at `path`; SuiteError with every problem found."""
-    document, lines = _read(path)
-    parser = _Parser(path, document, lines)
+def load_suite(path: str | Path) -> Suite:
+    """Read and check a suite file.
+
+    Raises SuiteError with every problem in it: file:line, what was expected, what came, a near miss.
+    """
+    document, lines = _read(Path(path))
+    parser = _Parser(Path(path), document, lines)
     suite = parser.parse()
     if parser.problems:
         raise SuiteError(parser.problems)
@@ -178,17 +64,13 @@ def _read(path: Path) -> tuple[dict[str, Any], TomlLines]:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        raise SuiteError(
-            [f"{path}: no such file; `icl-bench list suites` shows the suites that ship"]
-        ) from error
+        raise SuiteError([f"{path}: no such file; `icl-bench list suites` shows the suites that ship"]) from error
     except OSError as error:
         raise SuiteError([f"{path}: cannot be read: {error.strerror}"]) from error
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SuiteError(
-            [f"{path}: expected a text file in UTF-8 (TOML), got other bytes at {error.start}"]
-        ) from error
+        raise SuiteError([f"{path}: expected a text file in UTF-8 (TOML), got other bytes at {error.start}"]) from error
     try:
         return tomllib.loads(text), TomlLines(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -222,7 +104,7 @@ class _Parser:
         where = self.where(place)
         self._found.append((self.lines.find(place) or 0, f"{where}: {shown}: {text}" if shown else f"{where}: {text}"))
 
-    def section(self, cls: type[_Section], value: object, place: tuple[str | int, ...]) -> Any:
+    def section(self, cls: type[Section], value: object, place: tuple[str | int, ...]) -> Any:
         """Return the section checked against `cls`, or None when it has problems."""
         if not isinstance(value, dict):
             self.problem(place, f"expected a table, got {value!r}")
@@ -234,7 +116,7 @@ class _Parser:
                 self._explain(item, cls, place)
             return None
 
-    def _explain(self, item: Any, cls: type[_Section], place: tuple[str | int, ...]) -> None:
+    def _explain(self, item: Any, cls: type[Section], place: tuple[str | int, ...]) -> None:
         inner = tuple(part for part in item["loc"] if isinstance(part, int) or "[" not in part)
         where = (*place, *inner)
         if item["type"] == "extra_forbidden":
@@ -288,13 +170,11 @@ class _Parser:
             text=self.lines.text,
         )
 
-    def _list(self, name: str, cls: type[_Section]) -> list[tuple[int, Any]]:
+    def _list(self, name: str, cls: type[Section]) -> list[tuple[int, Any]]:
         """Return the checked sections of `[[name]]` with their index, leaving out the ones with problems."""
         value = self.document.get(name)
         if value is None or value == []:
-            self.problem(
-                (name,) if name in self.document else (), f"expected at least one [[{name}]], got none"
-            )
+            self.problem((name,) if name in self.document else (), f"expected at least one [[{name}]], got none")
             return []
         if not isinstance(value, list):
             self.problem((name,), f"expected a list of tables ([[{name}]]), got {_short(value)}")
@@ -310,9 +190,7 @@ class _Parser:
                 return
             file = self.path.resolve().parent / use.rpartition(":")[0]
             if not file.is_file():
-                self.problem(
-                    place, f"no such file: {file}; expected `./file.py:Name` relative to the suite file"
-                )
+                self.problem(place, f"no such file: {file}; expected `./file.py:Name` relative to the suite file")
         except PluginError as error:
             self.problem(place, str(error))
 
@@ -326,7 +204,7 @@ class _Parser:
                 )
             seen.setdefault(label, index)
 
-    def _models(self, sections: Sequence[tuple[int, _ModelSection]]) -> tuple[ModelSpec, ...]:
+    def _models(self, sections: Sequence[tuple[int, ModelSection]]) -> tuple[ModelSpec, ...]:
         specs = []
         for index, item in sections:
             self._plugin("models", item.use, ("models", index, "use"))
@@ -336,7 +214,7 @@ class _Parser:
         return tuple(spec for _, spec in specs)
 
     def _scenarios(
-        self, sections: Sequence[tuple[int, _ScenarioSection]], base: PromptSettings
+        self, sections: Sequence[tuple[int, ScenarioSection]], base: PromptSettings
     ) -> tuple[ScenarioSpec, ...]:
         specs = []
         for index, item in sections:
@@ -366,9 +244,7 @@ class _Parser:
             specs.append(
                 (
                     index,
-                    ScenarioSpec(
-                        label, factors, tuple(itertools.product(*grids)), settings, self.where(place)
-                    ),
+                    ScenarioSpec(label, factors, tuple(itertools.product(*grids)), settings, self.where(place)),
                 )
             )
         self._unique([(index, spec.label) for index, spec in specs], "scenarios")
@@ -393,12 +269,12 @@ class _Parser:
     def _override(
         self, base: PromptSettings, values: Mapping[str, Any], place: tuple[str | int, ...]
     ) -> PromptSettings:
-        section = self.section(_PromptsSection, values, place)
+        section = self.section(PromptsSection, values, place)
         if section is None:
             return base
         return replace(base, **{name: getattr(section, name) for name in section.model_fields_set})
 
-    def _metrics(self, section: _MetricsSection | None) -> tuple[str, ...]:
+    def _metrics(self, section: MetricsSection | None) -> tuple[str, ...]:
         if section is None:
             return ()
         for index, name in enumerate(section.use):
@@ -408,7 +284,7 @@ class _Parser:
         return tuple(section.use)
 
 
-def _settings(section: _PromptsSection) -> PromptSettings:
+def _settings(section: PromptsSection) -> PromptSettings:
     return PromptSettings(**{item.name: getattr(section, item.name) for item in fields(PromptSettings)})
 
 

@@ -16,7 +16,8 @@ from icl_bench.plan import make_plan
 from icl_bench.prompts import PromptBatch
 from icl_bench.run import check_suite
 from icl_bench.seeding import Streams
-from icl_bench.suite import ModelSpec, Suite, load_suite
+from icl_bench.suite import ModelSpec, Suite
+from icl_bench.suite_file import load_suite
 
 FEW_PROMPTS = 4
 

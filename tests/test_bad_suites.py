@@ -37,7 +37,12 @@ use = ["squared_error"]
 # name -> (text to replace in GOOD, replacement, what the message must say, line it must name or None)
 CORPUS: dict[str, tuple[str, str, str, int | None]] = {
     "suite name missing": ('name = "good"\n', "", "suite.name: missing", 1),
-    "suite table missing": ('[suite]\nname = "good"\nversion = 1\n', "", "[suite] with name and version is missing", None),
+    "suite table missing": (
+        '[suite]\nname = "good"\nversion = 1\n',
+        "",
+        "[suite] with name and version is missing",
+        None,
+    ),
     "version is text": ("version = 1", 'version = "1"', "expected a valid integer, got '1'", 3),
     "version is zero": ("version = 1", "version = 0", "greater than or equal to 1, got 0", 3),
     "version is true": ("version = 1", "version = true", "expected a valid integer, got True", 3),
@@ -97,7 +102,12 @@ CORPUS: dict[str, tuple[str, str, str, int | None]] = {
     "severities twice": ("[1.0, 2.0]", "[1.0, 1]", "each severity once", 19),
     "severity outside the dial": ("[1.0, 2.0]", "[1.0, -2.0]", "expected a scale c > 0, got -2.0", 17),
     "unknown scenario argument": ("severities", "sevrities", "severities are missing", 18),
-    "product beside use": ("severities", 'product = [{use = "base"}, {use = "base"}]\nseverities', "not both or none", 17),
+    "product beside use": (
+        "severities",
+        'product = [{use = "base"}, {use = "base"}]\nseverities',
+        "not both or none",
+        17,
+    ),
     "duplicate scenario": (
         "[metrics]",
         '[[scenarios]]\nuse = "covariate/scale"\nseverities = [3.0]\n[metrics]',

@@ -11,7 +11,7 @@ import pytest
 from icl_bench.assemble import prompt_digest
 from icl_bench.plan import make_plan
 from icl_bench.seeding import Streams
-from icl_bench.suite import load_suite
+from icl_bench.suite_file import load_suite
 
 ROOT = Path(__file__).parent.parent
 SUITES = sorted((ROOT / "suites").glob("*.toml"))

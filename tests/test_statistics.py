@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from icl_bench.statistics.intervals import cluster_means, mean_interval, ratio_interval
 from icl_bench.statistics.quantiles import median_ranks, quantiles
-from icl_bench.statistics.tails import hill_index
+from icl_bench.statistics.tails import has_moment, hill_index
 
 REPEATS = 2000
 
@@ -101,6 +101,21 @@ def test_quantiles_agree_with_numpy(rows: int) -> None:
 def test_hill_finds_a_known_index(index: float) -> None:
     estimates = hill_index(np.random.default_rng(4).pareto(index, (20_000, 50)) + 1.0)
     np.testing.assert_allclose(np.median(estimates), index, rtol=0.05)
+
+
+def test_an_estimate_denies_the_variance_only_beyond_doubt() -> None:
+    """At 256 prompts a squared Gaussian error keeps its interval; a tail without variance loses it."""
+    generator = np.random.default_rng(6)
+    for rows, values, kept in (
+        (256, generator.chisquare(1, (256, 500)), 0.99),
+        (2048, generator.chisquare(1, (2048, 500)), 1.0),
+    ):
+        found = has_moment(hill_index(values), 2.0, rows, np.ones(500, dtype=bool))
+        assert found.mean() >= kept
+    heavy = hill_index(generator.pareto(1.2, (2048, 500)) + 1.0)
+    assert has_moment(heavy, 2.0, 2048, np.ones(500, dtype=bool)).mean() < 0.01
+    exact = has_moment(np.array([2.0, 2.5]), 2.0, 256, np.zeros(2, dtype=bool))
+    assert exact.tolist() == [False, True]
 
 
 def test_hill_calls_a_light_tail_light() -> None:

@@ -129,10 +129,15 @@ def test_a_damaged_manifest_is_an_error(text: str, run_folder: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     path = tmp_path / "table"
     path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
-    with pytest.raises(OutputError, match="free space"), replacing(path) as temporary:
-        raise OSError(28, "No space left on device")
+
+    def write_half(error: Exception) -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(RuntimeError):
+        write_half(RuntimeError())
+    with pytest.raises(OutputError, match="free space"):
+        write_half(OSError(28, "No space left on device"))
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["table"]

@@ -143,7 +143,7 @@ def _exact_risk(name: str) -> str:
 
 def _suite(path: Path) -> dict[str, Any]:
     from icl_bench.plan import make_plan
-    from icl_bench.suite import load_suite
+    from icl_bench.suite_file import load_suite
 
     suite = load_suite(path)
     plan, settings = make_plan(suite), suite.prompts

@@ -11,6 +11,23 @@ SMALLEST_SAMPLE = 100
 """Below this many rows a tail cannot be estimated."""
 
 
+def tail_rows(rows: int) -> int:
+    """Return how many of the largest values the Hill estimate uses: 5%, at least 10."""
+    return max(10, rows // 20)
+
+
+def has_moment(index: Array, order: float, rows: int, estimated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell for each tail index whether the moment of `order` exists: the index exceeds it.
+
+    An estimated index denies a moment above the first only when it does so at two standard errors (index / sqrt(k)
+    for k tail values), since few tail values make light tails look heavy; whether the mean exists is judged by the
+    estimate itself, because printing a mean that does not exist is the worse mistake.
+    """
+    slack = 1.0 + 2.0 / np.sqrt(tail_rows(rows)) if order > 1.0 else 1.0
+    found: NDArray[np.bool_] = np.where(estimated, index * slack, index) > order
+    return found
+
+
 def hill_index(values: Array) -> Array:
     """Return the Hill (1975) estimate of each column's tail index from its largest 5% (row, column) -> (column,).
 
@@ -19,7 +36,7 @@ def hill_index(values: Array) -> Array:
     rows = values.shape[0]
     if rows < SMALLEST_SAMPLE:
         return np.full(values.shape[1], np.inf)
-    top = max(10, rows // 20)
+    top = tail_rows(rows)
     largest = np.partition(values, rows - top - 1, axis=0)[rows - top - 1 :]
     threshold = largest.min(axis=0)
     usable = threshold > 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import json
 import os
@@ -22,6 +23,8 @@ from icl_bench.seeding import BLOCK_SIZE
 from icl_bench.tables.schema import SCHEMA_KEY, SCHEMA_VERSION, losses_schema, scores_schema
 
 UNIT_KEY = b"icl_bench.unit"
+UNIT_CHECK_KEY = b"icl_bench.unit_check"
+"""Digest of the header: Parquet check-sums its pages, not its metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,10 @@ def _header_json(header: UnitHeader) -> bytes:
     return json.dumps(header, default=fields).encode()
 
 
+def _check(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
+
+
 def _header_from(text: bytes) -> UnitHeader:
     fields: dict[str, Any] = json.loads(text)
     outcomes = tuple(
@@ -127,7 +134,8 @@ def write_unit(path: Path, unit: Unit) -> None:
     """Write one unit atomically, one row group per model, pages check-summed."""
     header = unit.header
     schema = losses_schema(header.columns)
-    described = schema.with_metadata({**schema.metadata, UNIT_KEY: _header_json(header)})
+    text = _header_json(header)
+    described = schema.with_metadata({**schema.metadata, UNIT_KEY: text, UNIT_CHECK_KEY: _check(text)})
     keys = _key_columns(header)
     with (
         replacing(path) as temporary,
@@ -193,17 +201,18 @@ def _open(path: Path) -> pq.ParquetFile:
         raise TableError(f"no such table: {path}; run `icl-bench run` into this folder first")
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
+        version = (file.schema_arrow.metadata or {}).get(SCHEMA_KEY)
+        number = None if version is None else int(version)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise TableError(
             f"{path} is damaged or not Parquet ({error});"
             " run the suite again into the same folder: what is sound is kept"
         ) from error
-    version = (file.schema_arrow.metadata or {}).get(SCHEMA_KEY)
-    if version is None:
+    if number is None:
         raise TableError(f"{path} is not a table of icl-bench: its metadata has no schema version")
-    if int(version) > SCHEMA_VERSION:
+    if number > SCHEMA_VERSION:
         raise NotComparableError(
-            f"{path} has schema version {int(version)}, newer than this icl-bench's {SCHEMA_VERSION}: upgrade icl-bench"
+            f"{path} has schema version {number}, newer than this icl-bench's {SCHEMA_VERSION}: upgrade icl-bench"
         )
     return file
 
@@ -214,11 +223,11 @@ def read_header(path: Path) -> UnitHeader:
     if UNIT_KEY not in metadata:
         raise TableError(f"{path} is not a unit of losses: its metadata has no unit header")
     try:
+        if metadata[UNIT_CHECK_KEY] != _check(metadata[UNIT_KEY]):
+            raise ValueError("its digest does not match")
         return _header_from(metadata[UNIT_KEY])
     except (ValueError, TypeError, KeyError) as error:
-        raise TableError(
-            f"{path} has a damaged header ({error}); run the suite again into the same folder"
-        ) from error
+        raise TableError(f"{path} has a damaged header ({error}); run the suite again into the same folder") from error
 
 
 def verify_unit(path: Path) -> UnitHeader:
@@ -234,15 +243,13 @@ def read_unit_losses(path: Path, header: UnitHeader, model: str) -> dict[str, ND
     stored = [outcome.model for outcome in header.outcomes if outcome.status == "ok"]
     try:
         table = _open(path).read_row_group(stored.index(model), columns=list(header.columns))
-    except (pa.ArrowException, OSError) as error:
+        shape = (header.n_prompts, len(header.context_sizes))
+        columns = {name: table.column(name) for name in header.columns}
+        return {name: column.to_numpy().reshape(shape) for name, column in columns.items() if column.null_count == 0}
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise TableError(
             f"{path} is damaged ({error}); run the suite again into the same folder: what is sound is kept"
         ) from error
-    shape = (header.n_prompts, len(header.context_sizes))
-    columns = {name: table.column(name) for name in header.columns}
-    return {
-        name: column.to_numpy().reshape(shape) for name, column in columns.items() if column.null_count == 0
-    }
 
 
 def write_scores(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

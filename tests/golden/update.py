@@ -10,7 +10,7 @@ from pathlib import Path
 
 from icl_bench.assemble import prompt_digest
 from icl_bench.plan import make_plan
-from icl_bench.suite import load_suite
+from icl_bench.suite_file import load_suite
 
 HERE = Path(__file__).parent
 
