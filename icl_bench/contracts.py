@@ -71,9 +71,7 @@ def model_violations(model: Model, prompts: PromptBatch) -> Iterator[str]:
         yield from _own_label(answers, prompts, first.mean)
 
 
-def _dependence(
-    answers: Callable[[PromptBatch], Tensor], prompts: PromptBatch, first: Tensor
-) -> Iterator[str]:
+def _dependence(answers: Callable[[PromptBatch], Tensor], prompts: PromptBatch, first: Tensor) -> Iterator[str]:
     """Check, for a few queries, that other queries and later examples do not move the answer."""
     for query in sorted({0, prompts.n_queries // 2, prompts.n_queries - 1}):
         size = prompts.context_sizes[query]
@@ -84,15 +82,11 @@ def _dependence(
         later_x, later_y = prompts.context_x.clone(), prompts.context_y.clone()
         later_x[:, size:] = later_x[:, size:] * -1.7 + 0.3
         later_y[:, size:] = later_y[:, size:] * -1.7 + 0.3
-        if _differs(
-            first[:, query], answers(replace(prompts, context_x=later_x, context_y=later_y))[:, query]
-        ):
+        if _differs(first[:, query], answers(replace(prompts, context_x=later_x, context_y=later_y))[:, query]):
             yield f"the answer to query {query} depends on examples after its first {size}"
 
 
-def _own_label(
-    answers: Callable[[PromptBatch], Tensor], prompts: PromptBatch, first: Tensor
-) -> Iterator[str]:
+def _own_label(answers: Callable[[PromptBatch], Tensor], prompts: PromptBatch, first: Tensor) -> Iterator[str]:
     """Check, in the one-pass form, that no answer moves with its own or a later label."""
     for query in sorted({0, prompts.n_queries // 2}):
         size = prompts.context_sizes[query]
@@ -143,6 +137,4 @@ def _purity(scenario: Scenario, law: PromptLaw, severity: float | None) -> Itera
 
 def _global_states() -> tuple[bytes, bytes]:
     state = np.random.get_state(legacy=False)
-    return repr(state).encode() + state["state"][
-        "key"
-    ].tobytes(), torch.random.get_rng_state().numpy().tobytes()
+    return repr(state).encode() + state["state"]["key"].tobytes(), torch.random.get_rng_state().numpy().tobytes()

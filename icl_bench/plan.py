@@ -111,6 +111,4 @@ def _matching(labels: Sequence[str], patterns: Sequence[str], kind: str) -> list
             raise UsageError(
                 f"no {kind} of this suite matches {pattern!r}{nearest(pattern, labels)}; it has: {', '.join(labels)}"
             )
-    return [
-        label for label in labels if not patterns or any(fnmatchcase(label, pattern) for pattern in patterns)
-    ]
+    return [label for label in labels if not patterns or any(fnmatchcase(label, pattern) for pattern in patterns)]

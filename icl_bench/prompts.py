@@ -18,17 +18,13 @@ class PromptBatch:
     context_x: Tensor  # (prompt, context, dim)
     context_y: Tensor  # (prompt, context)
     query_x: Tensor  # (prompt, query, dim)
-    context_sizes: tuple[
-        int, ...
-    ]  # (query,) query j is answered from the first context_sizes[j] examples only
+    context_sizes: tuple[int, ...]  # (query,) query j is answered from the first context_sizes[j] examples only
     next_example: bool  # query j IS example context_sizes[j] of the sequence: one causal pass may answer all
 
     def __post_init__(self) -> None:
         prompts, examples, dims = self.context_x.shape
         if tuple(self.context_y.shape) != (prompts, examples):
-            raise ValueError(
-                f"context_y: expected shape {(prompts, examples)}, got {tuple(self.context_y.shape)}"
-            )
+            raise ValueError(f"context_y: expected shape {(prompts, examples)}, got {tuple(self.context_y.shape)}")
         if tuple(self.query_x.shape) != (prompts, len(self.context_sizes), dims):
             expected = (prompts, len(self.context_sizes), dims)
             raise ValueError(f"query_x: expected shape {expected}, got {tuple(self.query_x.shape)}")

@@ -157,9 +157,7 @@ class Executor(Protocol):
 
     def __init__(self, workers: int) -> None: ...
 
-    def map(
-        self, work: Callable[[Any], Any], jobs: Sequence[Any], timeout: float | None
-    ) -> Iterator[Outcome]:
+    def map(self, work: Callable[[Any], Any], jobs: Sequence[Any], timeout: float | None) -> Iterator[Outcome]:
         """Run `work(job)` for each job; one that outlasts `timeout` seconds ends as `timeout`."""
         ...
 

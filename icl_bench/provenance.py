@@ -44,9 +44,7 @@ def _git(*arguments: str) -> str | None:
 def provenance() -> dict[str, Any]:
     """Return the manifest's fields on versions, machine and git state of the current folder."""
     commit = _git("rev-parse", "HEAD")
-    git: dict[str, Any] = (
-        {} if commit is None else {"commit": commit, "dirty": bool(_git("status", "--porcelain"))}
-    )
+    git: dict[str, Any] = {} if commit is None else {"commit": commit, "dirty": bool(_git("status", "--porcelain"))}
     machine = {
         "system": platform.platform(),
         "processor": platform.machine(),

@@ -291,22 +291,16 @@ def _without_culprit(outcome: Outcome, conditions: Conditions, note: Callable[[s
     return dataclasses.replace(job, given_up={**job.given_up, culprit: (outcome.status, message)})
 
 
-def _score(
-    suite: Suite, plan: Plan, folder: RunFolder, metrics: Mapping[str, Metric], manifest: Manifest
-) -> Manifest:
+def _score(suite: Suite, plan: Plan, folder: RunFolder, metrics: Mapping[str, Metric], manifest: Manifest) -> Manifest:
     """Write scores.parquet from all finished cells of the suite; return the manifest with digests and counts."""
-    columns = [
-        MetricColumns(name, metric.of, metric.over, metric.needs_model) for name, metric in metrics.items()
-    ]
+    columns = [MetricColumns(name, metric.of, metric.over, metric.needs_model) for name, metric in metrics.items()]
     key = SuiteKey(suite.name, suite.version)
     rows: list[dict[str, Any]] = []
     counts: Counter[str] = Counter(planned=plan.n_cells)
     digests: dict[str, str] = {}
     asked = set(plan.prompt_sets)
     for prompt_set, cells in _finished_cells(suite, folder):
-        digests[prompt_set.key] = combined_digest(
-            stored.header.prompt_digest for stored in next(iter(cells.values()))
-        )
+        digests[prompt_set.key] = combined_digest(stored.header.prompt_digest for stored in next(iter(cells.values())))
         scored = list(score_prompt_set(key, columns, cells))
         rows.extend(scored)
         if prompt_set in asked:

@@ -95,9 +95,7 @@ def open_run_folder(path: Path, manifest: Manifest, fresh: bool) -> Iterator[Run
         lock = FileLock(path / ".lock", timeout=0)
         lock.acquire()
     except Timeout as error:
-        raise RunFolderError(
-            f"{path} is in use by another run; wait for it, or give another --out"
-        ) from error
+        raise RunFolderError(f"{path} is in use by another run; wait for it, or give another --out") from error
     except OSError as error:
         raise RunFolderError(f"{path} cannot be written: {error.strerror}; give another --out") from error
     try:

@@ -90,9 +90,7 @@ class Suite:
         return self._digest(())
 
     def _digest(self, models: tuple[ModelSpec, ...]) -> str:
-        content = dataclasses.asdict(
-            dataclasses.replace(self, folder=Path(), description="", text="", models=models)
-        )
+        content = dataclasses.asdict(dataclasses.replace(self, folder=Path(), description="", text="", models=models))
         for spec in (*content["models"], *content["scenarios"]):
             del spec["where"]
         text = json.dumps(content, sort_keys=True, default=str)

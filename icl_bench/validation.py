@@ -42,9 +42,7 @@ def validate_suite(path: str | Path, seconds: float | None) -> list[Finding]:
 
 def _scenarios(suite: Suite) -> Iterator[Finding]:
     for prompt_set in make_plan(suite).prompt_sets:
-        what = f"scenario {prompt_set.label} {prompt_set.severity_label} seed {prompt_set.seed}".replace(
-            "  ", " "
-        )
+        what = f"scenario {prompt_set.label} {prompt_set.severity_label} seed {prompt_set.seed}".replace("  ", " ")
         try:
             cell_law(suite, prompt_set).law.draw(Streams(prompt_set.seed, 0))
             yield Finding(what)
@@ -69,9 +67,7 @@ def _models(suite: Suite, seconds: float | None) -> Iterator[Finding]:
     several = replace(law, sizes=replace(law.sizes, queries_per_context=2))
     others = several.draw(Streams(0, 0)).prompts.select(slice(0, FEW_PROMPTS))
     for spec in suite.models:
-        yield Finding(
-            f"model {spec.label}", _model_problem(suite, spec, training, law, seconds, (few, others))
-        )
+        yield Finding(f"model {spec.label}", _model_problem(suite, spec, training, law, seconds, (few, others)))
 
 
 def _model_problem(

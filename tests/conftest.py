@@ -64,9 +64,7 @@ def small_suite(tmp_path: Path) -> Path:
 def icl_bench(tmp_path: Path) -> Command:
     """The real command, run in a process of its own in the test's folder."""
 
-    def call(
-        *arguments: str | Path, timeout: float = 120, **options: object
-    ) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: str | Path, timeout: float = 120, **options: object) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
         code = "from icl_bench.cli.main import main; main()"
         return subprocess.run(

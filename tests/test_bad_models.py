@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from icl_bench import read_run
 from icl_bench.cli.main import app
 
-MODELS = '''
+MODELS = """
 import os, sys, time
 import torch
 from icl_bench import Prediction
@@ -81,7 +81,7 @@ class AnswersList(Good):
 
 class NoPredict:
     pass
-'''
+"""
 
 EXPECTED = {
     "WrongShape": ("error", "expected shape (prompt, query) = (256, 3), got (256,)"),

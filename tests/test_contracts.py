@@ -73,9 +73,7 @@ def test_every_metric_is_finite_non_negative_and_best_at_the_truth(name: str) ->
 
     def losses(mean: torch.Tensor, metric_name: str) -> torch.Tensor:
         reference = (model, prediction)
-        answer = Answer(
-            draw.prompts, draw.targets, draw.parameters, Prediction(mean), model, lambda _: reference
-        )
+        answer = Answer(draw.prompts, draw.targets, draw.parameters, Prediction(mean), model, lambda _: reference)
         return built[metric_name].losses(answer)
 
     for stored, metric in built.items():

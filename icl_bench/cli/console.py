@@ -83,9 +83,7 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
             if os.environ.get("ICL_BENCH_DEBUG"):
                 raise
             say(f"internal error: {type(error).__name__}: {error}")
-            say(
-                "this is a bug in icl-bench: run again with ICL_BENCH_DEBUG=1 for the traceback, and please report it"
-            )
+            say("this is a bug in icl-bench: run again with ICL_BENCH_DEBUG=1 for the traceback, and please report it")
             raise typer.Exit(EXIT_INTERNAL) from error
 
     return wrapped

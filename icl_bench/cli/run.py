@@ -18,9 +18,7 @@ def run(
         Path | None, typer.Option("--out", "-o", help="Results folder [default: results/NAME of the suite].")
     ] = None,
     models: Annotated[str, typer.Option(help="Only these models: names or globs, comma-separated.")] = "",
-    scenarios: Annotated[
-        str, typer.Option(help="Only these scenarios: names or globs, comma-separated.")
-    ] = "",
+    scenarios: Annotated[str, typer.Option(help="Only these scenarios: names or globs, comma-separated.")] = "",
     prompts: Annotated[
         int | None, typer.Option("--prompts", min=1, help="Prompts a cell, instead of the suite's.")
     ] = None,

@@ -30,9 +30,7 @@ class Processes:
         context = multiprocessing.get_context("spawn")
         self._pool: Any = ProcessPool(max_workers=workers, initializer=_quiet_worker, context=context)
 
-    def map(
-        self, work: Callable[[Any], Any], jobs: Sequence[Any], timeout: float | None
-    ) -> Iterator[Outcome]:
+    def map(self, work: Callable[[Any], Any], jobs: Sequence[Any], timeout: float | None) -> Iterator[Outcome]:
         """Yield outcomes as jobs end; a few more jobs than workers are queued at a time."""
         from pebble import ProcessExpired
 
@@ -55,9 +53,7 @@ class Processes:
                 except TimeoutError:
                     outcome = Outcome(job, None, "timeout", f"no end within {timeout:g} s")
                 except ProcessExpired as error:
-                    outcome = Outcome(
-                        job, None, "error", f"the worker process died (exit code {error.exitcode})"
-                    )
+                    outcome = Outcome(job, None, "error", f"the worker process died (exit code {error.exitcode})")
                 submit()
                 yield outcome
 

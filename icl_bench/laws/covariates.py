@@ -56,9 +56,7 @@ class CovariateLaw(Protocol):
         ...
 
 
-def draw_shared(
-    draw: Callable[[Streams, int], Array], streams: Streams, prompts_per_draw: PromptsPerDraw
-) -> Tensor:
+def draw_shared(draw: Callable[[Streams, int], Array], streams: Streams, prompts_per_draw: PromptsPerDraw) -> Tensor:
     """Return `draw(streams, count)` spread over a block: (prompt, ...), or (1, ...) when all prompts share it."""
     if prompts_per_draw is None:
         return torch.from_numpy(draw(streams.across_blocks(), 1))

@@ -49,9 +49,7 @@ class Parameters:
     noise_variance: float
     noise_tail: float  # tail index of the noise
     context_rank: int  # rank of the context covariance
-    inverse_tail: (
-        float  # tail index of 1/smallest eigenvalue of the context covariance, if queries do not share it
-    )
+    inverse_tail: float  # tail index of 1/smallest eigenvalue of the context covariance, if queries do not share it
 
     @property
     def n_dims(self) -> int:
@@ -116,9 +114,7 @@ class PromptLaw:
         index = torch.tensor(sizes)
         query_x = x[:, index]
         if self.query is not None or repeats > 1:
-            query_x = (self.query or self.covariates).sample(
-                self._query_normals(normals, index, streams), streams
-            )
+            query_x = (self.query or self.covariates).sample(self._query_normals(normals, index, streams), streams)
         task = self.prior.sample(streams)
         noise = _prompt_major(self.noise.sample(streams, "noise", (n_context + 1, BLOCK_SIZE)))
         query_f = task(query_x)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
 from icl_bench.protocols import Answer, LinearLearner
-from icl_bench.theory.linear_learners import conditional_risk
+from icl_bench.theory.linear_learners import exact_risk
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ExactRisk:
         """Return the risk given the query's context, (prompt, query); NoClosedForm for other learners."""
         if not isinstance(answer.model, LinearLearner):
             raise NoClosedForm("no exact risk: the model is not known to be linear in the labels")
-        risk = conditional_risk(answer.model.linear_maps(answer.prompts), answer.parameters)
+        risk = exact_risk(answer.model, answer.prompts, answer.parameters)
         return risk[:, answer.prompts.distinct_sizes()[1]]
 
     def tail_index(self, answer: Answer, context_size: int) -> float | None:

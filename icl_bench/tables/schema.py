@@ -99,9 +99,7 @@ def losses_schema(columns: Sequence[str]) -> pa.Schema:
     Losses are computed in float64 and stored rounded to float32; scores are computed from what is stored.
     """
     keys = [_field(*column) for column in _LOSS_COLUMNS]
-    values = [
-        _field(name, pa.float32(), f"Loss `{name}` averaged over the prompt's queries.") for name in columns
-    ]
+    values = [_field(name, pa.float32(), f"Loss `{name}` averaged over the prompt's queries.") for name in columns]
     return pa.schema([*keys, *values], metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
 
 

@@ -22,9 +22,7 @@ class SklearnRegressor:
     def __init__(self, estimator: str, **parameters: Any) -> None:
         module, _, name = estimator.rpartition(".")
         if not module.split(".")[0]:
-            raise PluginError(
-                f"estimator: expected an import path such as 'sklearn.svm.SVR', got {estimator!r}"
-            )
+            raise PluginError(f"estimator: expected an import path such as 'sklearn.svm.SVR', got {estimator!r}")
         try:
             self._class = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
@@ -47,9 +45,7 @@ class SklearnRegressor:
                 for size, asked in zip(sizes, columns, strict=True):
                     if size == 0:
                         continue
-                    fitted = self._class(**self._parameters).fit(
-                        context_x[prompt, :size], context_y[prompt, :size]
-                    )
+                    fitted = self._class(**self._parameters).fit(context_x[prompt, :size], context_y[prompt, :size])
                     mean[prompt, asked] = torch.from_numpy(fitted.predict(query_x[prompt, asked])).double()
         return Prediction(mean.to(prompts.query_x.device))
 

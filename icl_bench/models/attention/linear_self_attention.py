@@ -39,9 +39,7 @@ class LinearSelfAttention:
         """Return the layer with the weights that training under `training` reaches."""
         n_context = self.n_context_training or training.sizes.n_context
         if n_context < 1:
-            raise PluginError(
-                "linear_self_attention: expected a training length >= 1 ([training] n_context), got 0"
-            )
+            raise PluginError("linear_self_attention: expected a training length >= 1 ([training] n_context), got 0")
         if self.weights == "random_covariance_minimum":
             return TrainedLayer(random_covariance_minimum(1.0, 2.0, 6.0, training.n_dims, n_context))
         covariance = training.covariates.moments(training.n_dims, Streams(0, 0)).covariance
@@ -56,9 +54,7 @@ class LinearSelfAttention:
 
     def predict(self, prompts: PromptBatch) -> Prediction:
         """Refuse: the weights follow from the training law."""
-        raise PluginError(
-            "linear_self_attention is not trained yet: expected bind(training, test) before predict"
-        )
+        raise PluginError("linear_self_attention is not trained yet: expected bind(training, test) before predict")
 
 
 @dataclass(frozen=True)

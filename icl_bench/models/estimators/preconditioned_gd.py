@@ -49,18 +49,14 @@ class PreconditionedGd:
         else:
             omega = training.prior.second_moment()
             if omega is None:
-                raise NoClosedForm(
-                    "no optimal preconditioner in closed form: the function class is not linear"
-                )
+                raise NoClosedForm("no optimal preconditioner in closed form: the function class is not linear")
             n_context = max(1, training.sizes.n_context)
             matrix = optimal(covariance[0], omega, n_context, training.noise.variance)
         return PreconditionedDescent(self.n_steps, self.learning_rate, matrix)
 
     def predict(self, prompts: PromptBatch) -> Prediction:
         """Refuse: the preconditioner follows from the training law."""
-        raise PluginError(
-            "preconditioned_gd has no preconditioner yet: expected bind(training, test) before predict"
-        )
+        raise PluginError("preconditioned_gd has no preconditioner yet: expected bind(training, test) before predict")
 
 
 @dataclass(frozen=True)

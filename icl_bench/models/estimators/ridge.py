@@ -41,9 +41,7 @@ class Ridge:
             return self
         penalty = training.prior.ridge_penalty(training.noise.variance)
         if penalty is None:
-            raise NoClosedForm(
-                f"no Bayes penalty: the posterior of {type(training.prior).__name__} is not ridge"
-            )
+            raise NoClosedForm(f"no Bayes penalty: the posterior of {type(training.prior).__name__} is not ridge")
         return Ridge(penalty)
 
     def _penalty(self) -> float:

@@ -31,9 +31,7 @@ class QueryCovariance:
             raise ValueError(f"expected an exponent p >= 0, got {severity}")
         if severity == 0.0:
             return law
-        return law.map_query(
-            lambda inner: Spectrum(severity, inner, self.prompts_per_draw, stream="query_rotation")
-        )
+        return law.map_query(lambda inner: Spectrum(severity, inner, self.prompts_per_draw, stream="query_rotation"))
 
 
 SCENARIO = QueryCovariance
