@@ -1,6 +1,6 @@
 """Makes docs/exact-risks.md: measured risks beside exact ones, d = 8 and d = 20, over the whole catalogue.
 
-python benchmarks/exact_risks_table.py [--prompts 2048] [--out docs/exact-risks.md]
+python benchmarks/exact_risks_table.py [--prompts 4096] [--out docs/exact-risks.md]
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def document(prompts: int) -> str:
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", type=int, default=2048)
+    parser.add_argument("--prompts", type=int, default=4096)
     parser.add_argument("--out", type=Path, default=PAGE)
     arguments = parser.parse_args()
     text = document(arguments.prompts)

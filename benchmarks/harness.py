@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import icl_bench.evaluate
+import icl_bench.evaluate.asking
+import icl_bench.evaluate.block
 import icl_bench.run
 from icl_bench.laws.law import PromptLaw
 from icl_bench.run import Run, run_suite
@@ -30,11 +31,11 @@ SUITE = Path(__file__).resolve().parent.parent / "suites" / "core.toml"
 TARGET = 0.30
 
 PARTS: tuple[tuple[str, Any, str], ...] = (
-    ("cell law", icl_bench.evaluate, "cell_law"),
+    ("cell law", icl_bench.evaluate.block, "cell_law"),
     ("draw", PromptLaw, "draw"),
-    ("Bayes reference", icl_bench.evaluate, "with_bayes"),
-    ("predict (models and copies)", icl_bench.evaluate, "predict"),
-    ("losses (references included)", icl_bench.evaluate, "_losses"),
+    ("Bayes reference", icl_bench.evaluate.block, "with_bayes"),
+    ("predict (models and copies)", icl_bench.evaluate.asking, "predict"),
+    ("losses (references included)", icl_bench.evaluate.block, "losses_of"),
     ("write unit", icl_bench.run, "write_unit"),
     ("score and write tables", icl_bench.run, "_score"),
 )

@@ -166,7 +166,7 @@ def _package_version(module: str) -> str:
     return ",".join(f"{package}=={version(package)}" for package in sorted(packages)) or "unknown"
 
 
-_ANSWERING = ("function_classes", "laws", "metrics", "models", "scenarios", "solvers", "theory")
+_ANSWERING = ("evaluate", "function_classes", "laws", "metrics", "models", "scenarios", "solvers", "theory")
 
 
 @functools.cache
@@ -174,7 +174,7 @@ def code_digest() -> str:
     """Return the hex digest of icl-bench's own code that draws, answers and scores, and of its version."""
     total = hashlib.blake2b(__version__.encode(), digest_size=16)
     package = Path(__file__).parent
-    files = [package / name for name in ("assemble.py", "evaluate.py", "prompts.py", "seeding.py")]
+    files = [package / name for name in ("assemble.py", "prompts.py", "seeding.py")]
     for folder in _ANSWERING:
         files.extend(sorted((package / folder).rglob("*.py")))
     for file in files:

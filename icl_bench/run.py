@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from icl_bench import catalogue
 from icl_bench.assemble import build_metrics, cell_law, code_digest, identities, model_digest, training_law
 from icl_bench.errors import PluginError, SuiteError, UsageError
-from icl_bench.evaluate import Conditions, evaluate_block
+from icl_bench.evaluate.asking import Conditions
+from icl_bench.evaluate.block import evaluate_block
 from icl_bench.laws.canonical import combined_digest
 from icl_bench.plan import Block, Plan, PromptSet, make_plan
 from icl_bench.protocols import Executor, Metric, Outcome
@@ -23,7 +24,7 @@ from icl_bench.run_folder import RunFolder, open_run_folder
 from icl_bench.scoring import MetricColumns, Stored, SuiteKey, score_prompt_set
 from icl_bench.suite import Suite, with_n_prompts
 from icl_bench.suite_file import load_suite
-from icl_bench.tables.io import UnitHeader, read_losses, read_scores, write_scores, write_unit
+from icl_bench.tables.io import UnitHeader, in_memory, read_losses, read_scores, write_scores, write_unit
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
 
@@ -111,7 +112,7 @@ def work(job: Job) -> UnitHeader:
         unit = evaluate_block(job.suite, job.block, job.run_digest, job.conditions, job.given_up, mark)
     write_unit(job.unit, unit)
     job.marker.unlink(missing_ok=True)
-    return unit.header
+    return in_memory(unit.header)
 
 
 def read_run(path: str | Path) -> Run:

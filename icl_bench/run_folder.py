@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from icl_bench.errors import RunFolderError, TableError
 from icl_bench.plan import Block, PromptSet
 from icl_bench.scoring import Stored
-from icl_bench.tables.io import verify_unit
+from icl_bench.tables.io import in_memory, verify_unit
 from icl_bench.tables.manifest import Manifest, read_manifest
 from icl_bench.tables.schema import PROMPTS
 
@@ -43,10 +43,12 @@ class RunFolder:
 
     def scan(self, run_digest: str, model_digests: dict[str, str], note: Callable[[str], None]) -> None:
         """Take in every sound unit of this run; a damaged one is set aside, and `note` is told."""
+        for leftover in self.losses.glob(".*.tmp"):  # of a run that was killed while it wrote
+            leftover.unlink(missing_ok=True)
         for path in sorted(self.losses.glob("*.parquet")):
             self._taken.add(path.name)
             try:
-                header = verify_unit(path)
+                header = in_memory(verify_unit(path))
             except TableError as error:
                 aside = path.with_suffix(".damaged")
                 path.rename(aside)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icl_bench.statistics.intervals import Estimate, mean_interval, ratio_interval
-from icl_bench.statistics.quantiles import quantiles
+from icl_bench.statistics.quantiles import Quantiles, ordered_quantiles
 from icl_bench.statistics.tails import has_moment, hill_index
 from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses
 from icl_bench.tables.schema import PROMPTS, scores_schema
@@ -59,9 +59,10 @@ def score_prompt_set(
         if failed is not None:
             yield {**base, "status": failed.status, "message": failed.message}
             continue
-        losses = shared if model == PROMPTS else _gather(blocks)
+        losses = shared if model == PROMPTS else shared | _gather(blocks)
+        ordered = {name: _ordered(losses[name]) for name in {metric.of for metric in wanted} & losses.keys()}
         for metric in wanted:
-            yield from _metric_rows(base, metric, blocks, {**shared, **losses})
+            yield from _metric_rows(base, metric, blocks, losses, ordered)
 
 
 def _failed(blocks: Sequence[Stored]) -> ModelOutcome | None:
@@ -74,6 +75,12 @@ def _gather(blocks: Sequence[Stored]) -> dict[str, Array]:
     """Return column -> (prompt, size) over all blocks, in order."""
     parts = [read_unit_losses(stored.path, stored.header, stored.outcome.model) for stored in blocks]
     return {name: np.concatenate([part[name] for part in parts]).astype(np.float64) for name in parts[0]}
+
+
+def _ordered(values: Array) -> NDArray[np.float32]:
+    """Return each column of (prompt, size) sorted; losses are stored in float32, so nothing is lost in it."""
+    ordered: NDArray[np.float32] = np.sort(np.ascontiguousarray(values.T, dtype=np.float32), axis=1).T
+    return ordered
 
 
 def _base_row(key: SuiteKey, model: str, blocks: Sequence[Stored]) -> dict[str, Any]:
@@ -99,7 +106,11 @@ def _base_row(key: SuiteKey, model: str, blocks: Sequence[Stored]) -> dict[str, 
 
 
 def _metric_rows(
-    base: Mapping[str, Any], metric: MetricColumns, blocks: Sequence[Stored], losses: Mapping[str, Array]
+    base: Mapping[str, Any],
+    metric: MetricColumns,
+    blocks: Sequence[Stored],
+    losses: Mapping[str, Array],
+    ordered: Mapping[str, NDArray[np.float32]],
 ) -> Iterator[dict[str, Any]]:
     header, outcome = blocks[0].header, blocks[0].outcome
     missing = [name for name in (metric.of, metric.over) if name is not None and name not in losses]
@@ -116,7 +127,9 @@ def _metric_rows(
         denominator = losses[metric.over]
         estimate = ratio_interval(values, denominator, header.cluster_size)
         scale = denominator.mean(axis=0)
-    yield from _size_rows(base, metric.name, header, estimate, values, scale, tails)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = ordered_quantiles(ordered[metric.of], scale)
+    yield from _size_rows(base, metric.name, header, estimate, spread, tails)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +156,10 @@ def _size_rows(
     metric: str,
     header: UnitHeader,
     estimate: Estimate,
-    values: Array,
-    scale: Array,
+    spread: Quantiles,
     tails: _Tails,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per context size, printing only the statistics that exist (THEORY, section 4)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = quantiles(values / scale)
     columns: dict[str, Sequence[object]] = {
         "context_size": header.context_sizes,
         "headline": [size == header.headline_size for size in header.context_sizes],

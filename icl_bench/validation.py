@@ -10,7 +10,7 @@ from icl_bench import catalogue
 from icl_bench.assemble import base_law, bound, build_model, cell_law, training_law
 from icl_bench.contracts import model_violations, scenario_violations
 from icl_bench.errors import NoClosedForm
-from icl_bench.evaluate import Failure, time_limit, told
+from icl_bench.evaluate.failures import Failure, time_limit, told
 from icl_bench.laws.law import PromptLaw
 from icl_bench.plan import make_plan
 from icl_bench.prompts import PromptBatch

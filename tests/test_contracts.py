@@ -16,7 +16,7 @@ import torch
 from icl_bench import catalogue
 from icl_bench.assemble import bound, build_metrics
 from icl_bench.contracts import model_violations, scenario_violations
-from icl_bench.evaluate import with_bayes
+from icl_bench.evaluate.block import with_bayes
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates import Displaced, Scaled
 from icl_bench.laws.law import PromptLaw, Sizes

@@ -208,7 +208,6 @@ def test_a_run_killed_20_times_gives_the_same_rows(tmp_path: Path) -> None:
     assert units == sorted(units)  # no finished unit was lost
     assert advanced >= 8, f"too few kills landed in the middle of work: {units}"
     assert units[0] == 0
-    print(units)
     whole = run_suite(suite, tmp_path / "whole")
     assert_same(run_suite(suite, tmp_path / "run"), whole)
     assert count_units(tmp_path) == 90
@@ -282,9 +281,11 @@ def test_leftover_temporary_files_are_harmless(tmp_path: Path, reference: Run) -
     suite, out = write_suite(tmp_path), tmp_path / "run"
     run_suite(suite, out, scenarios=["base"])
     unit = next((out / "losses").glob("*.parquet"))
-    unit.with_name(f".{unit.name}.1.tmp").write_bytes(unit.read_bytes()[:500])
+    half = unit.with_name(f".{unit.name}.1.tmp")
+    half.write_bytes(unit.read_bytes()[:500])
     (out / ".manifest.json.1.tmp").write_text("{")
     (out / "working").mkdir(exist_ok=True)
     (out / "working" / unit.stem).write_text("ols")
     (out / "scores.parquet").write_bytes(b"half")
     assert_same(run_suite(suite, out), reference)
+    assert not half.exists()

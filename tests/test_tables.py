@@ -141,3 +141,21 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) ->
         write_half(OSError(28, "No space left on device"))
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["table"]
+
+
+def test_one_rotation_for_all_prompts_is_one_replicate(small_suite: Path, tmp_path: Path) -> None:
+    """The public code's single rotation: a mean, but no interval, and the row says why; 64 prompts a draw have one."""
+    shift = 'use = "covariate/spectrum"\nfixed_rotation = true\nseverities = [2.0]'
+    shared = 'use = "covariate/random_diagonal"\nprompts_per_draw = 64\nseverities = [4.0]'
+    text = small_suite.read_text().replace(
+        'use = "covariate/scale"\nseverities = [2.0]', f"{shift}\n[[scenarios]]\n{shared}"
+    )
+    small_suite.write_text(text)
+    table = run_suite(small_suite, tmp_path / "run", models=["bayes"]).scores
+    rows = table[(table.model == "bayes") & (table.metric == "squared_error") & (table.context_size == 6)]
+    by_scenario = rows.set_index("scenario")
+    fixed = by_scenario.loc["covariate/spectrum"]
+    assert fixed["mean"] > 0
+    assert np.isnan(fixed["stderr"])
+    assert fixed["message"] == "no interval: all prompts share one random draw"
+    assert by_scenario.loc["covariate/random_diagonal", "stderr"] > 0

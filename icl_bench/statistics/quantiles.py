@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,19 +40,27 @@ def median_ranks(count: int, confidence: float = 0.95) -> tuple[int, int] | None
 
 def quantiles(values: Array, confidence: float = 0.95) -> Quantiles:
     """Return quantiles of each column of `values` (row, column), linear interpolation between order statistics."""
-    ordered = np.sort(values, axis=0)
-    q10, median, q90 = (_at(ordered, level) for level in (0.1, 0.5, 0.9))
-    ranks = median_ranks(values.shape[0], confidence)
-    if ranks is None:
-        absent = np.full(values.shape[1], np.nan)
-        return Quantiles(q10, median, q90, absent, absent)
-    return Quantiles(q10, median, q90, ordered[ranks[0]], ordered[ranks[1]])
+    return ordered_quantiles(np.sort(values, axis=0), np.ones(values.shape[1]), confidence)
 
 
-def _at(ordered: Array, level: float) -> Array:
-    position = level * (ordered.shape[0] - 1)
-    below = int(position)
-    above = min(below + 1, ordered.shape[0] - 1)
-    share = position - below
-    result: Array = (1.0 - share) * ordered[below] + share * ordered[above]
-    return result
+def ordered_quantiles(ordered: NDArray[np.floating[Any]], scale: Array, confidence: float = 0.95) -> Quantiles:
+    """Return the quantiles of `ordered / scale`; each column of `ordered` (row, column) increases, `scale` is >= 0.
+
+    Division keeps the order, so that one sorting serves every scale, in the precision that the values have.
+    """
+    rows = ordered.shape[0]
+
+    def row(index: int) -> Array:
+        divided: Array = ordered[index].astype(np.float64) / scale
+        return divided
+
+    def at(level: float) -> Array:
+        position = level * (rows - 1)
+        below = int(position)
+        share = position - below
+        between: Array = (1.0 - share) * row(below) + share * row(min(below + 1, rows - 1))
+        return between
+
+    ranks = median_ranks(rows, confidence)
+    low, high = (np.full(len(scale), np.nan),) * 2 if ranks is None else (row(ranks[0]), row(ranks[1]))
+    return Quantiles(at(0.1), at(0.5), at(0.9), low, high)

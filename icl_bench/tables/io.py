@@ -61,6 +61,18 @@ class UnitHeader:
     outcomes: tuple[ModelOutcome, ...]  # in the order of the row groups; only `ok` ones have one
 
 
+def in_memory(header: UnitHeader) -> UnitHeader:
+    """Return what a run keeps in memory of a unit: tail indices of the first block alone, which speak for all.
+
+    They are most of a header, and the memory of a run must not grow with its prompts.
+    """
+    if header.block == 0:
+        return header
+    return dataclasses.replace(
+        header, outcomes=tuple(dataclasses.replace(outcome, tails={}) for outcome in header.outcomes)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One block's losses: for each model with status ok, its columns."""

@@ -1,0 +1,104 @@
+"""One block: draw it once, let every model answer, turn answers into losses, and say what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icl_bench.assemble import build_metrics, cell_law, is_foreign, model_digest
+from icl_bench.errors import NoClosedForm
+from icl_bench.evaluate.asking import Asker, Conditions, models_of
+from icl_bench.evaluate.failures import Failure
+from icl_bench.evaluate.losses import Losses, losses_of, stored_metrics
+from icl_bench.laws.law import Draw, PromptLaw
+from icl_bench.plan import Block
+from icl_bench.prompts import Prediction, PromptBatch
+from icl_bench.protocols import Metric
+from icl_bench.seeding import Streams
+from icl_bench.suite import Suite
+from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader
+from icl_bench.tables.schema import PROMPTS
+
+
+def with_bayes(law: PromptLaw, draw: Draw) -> Draw:
+    """Return the draw with the Bayes prediction of its own law among the targets, where one is known."""
+    try:
+        posterior = law.bayes(draw.prompts)
+    except NoClosedForm:
+        return draw
+    targets = replace(draw.targets, bayes_mean=posterior.mean, bayes_var=posterior.variance)
+    return replace(draw, targets=targets)
+
+
+def evaluate_block(
+    suite: Suite,
+    block: Block,
+    run_digest: str,
+    conditions: Conditions,
+    given_up: Mapping[str, tuple[str, str]] | None = None,
+    before: Callable[[str], object] = str,
+) -> Unit:
+    """Draw a block, let `block.models` answer, and return their losses with what became of each.
+
+    `given_up` holds models not to be asked, with their status and message (they took a worker down); `before` is told
+    the model about to be asked. `(prompts)` among the models stands for the losses of the prompts alone.
+    """
+    cell = cell_law(suite, block.prompt_set)
+    draw = with_bayes(cell.law, cell.law.draw(Streams(block.prompt_set.seed, block.block)))
+    metrics = build_metrics(suite.metrics)
+    asker = Asker(models_of(suite, run_digest), cell, draw, conditions)
+    outcomes: list[ModelOutcome] = []
+    losses: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for label in block.models:
+        seconds, found, status, message = None, Losses({}, {}, {}), "ok", ""
+        try:
+            if label in (given_up or {}):
+                raise Failure(*(given_up or {})[label])
+            before(label)
+            found, seconds = _ask(asker, label, metrics, block)
+            losses[label] = found.columns
+        except Failure as failure:
+            status, message = failure.status, failure.message
+        digest = "" if label == PROMPTS else model_digest(suite, asker.models.specs[label])
+        outcomes.append(ModelOutcome(label, digest, status, message, seconds, found.absent, found.tails))
+    columns = [*stored_metrics(metrics, needs_model=False), *stored_metrics(metrics, needs_model=True)]
+    header = UnitHeader(
+        run_digest=run_digest,
+        prompt_digest=draw.digest,
+        scenario=block.prompt_set.label,
+        severity=block.prompt_set.severity,
+        severity_label=block.prompt_set.severity_label,
+        point=block.prompt_set.point,
+        identity=cell.identity,
+        seed=block.prompt_set.seed,
+        block=block.block,
+        n_prompts=block.prompt_set.rows(block.block),
+        context_sizes=cell.law.sizes.context_sizes,
+        headline_size=cell.headline_size,
+        cluster_size=cell.law.prompts_per_draw,
+        columns=tuple(columns),
+        outcomes=tuple(outcomes),
+    )
+    return Unit(header, losses)
+
+
+def _ask(asker: Asker, label: str, metrics: Mapping[str, Metric], block: Block) -> tuple[Losses, float | None]:
+    """Return one model's losses on the block and the seconds it took; Failure when it has none."""
+    rows = block.prompt_set.rows(block.block)
+    if label == PROMPTS:
+        answer = asker.answer(_NoModel(), Prediction(asker.draw.targets.query_f))
+        return losses_of(answer, stored_metrics(metrics, needs_model=False), rows), None
+    probe = block.block == 0 and is_foreign(asker.models.specs[label])
+    answer, seconds = asker.ask(label, probe)
+    return losses_of(answer, stored_metrics(metrics, needs_model=True), rows), seconds
+
+
+class _NoModel:
+    """Stands where no model is asked."""
+
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        """Never called."""
+        raise NotImplementedError
