@@ -22,6 +22,7 @@ from unittest import mock
 
 import icl_bench.evaluate.asking
 import icl_bench.evaluate.block
+import icl_bench.execution
 import icl_bench.run
 from icl_bench.laws.law import PromptLaw
 from icl_bench.run import Run, run_suite
@@ -36,7 +37,7 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("Bayes reference", icl_bench.evaluate.block, "with_bayes"),
     ("predict (models and copies)", icl_bench.evaluate.asking, "predict"),
     ("losses (references included)", icl_bench.evaluate.block, "losses_of"),
-    ("write unit", icl_bench.run, "write_unit"),
+    ("write unit", icl_bench.execution, "write_unit"),
     ("score and write tables", icl_bench.run, "_score"),
 )
 

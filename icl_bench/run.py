@@ -6,52 +6,30 @@ import dataclasses
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from icl_bench import catalogue
 from icl_bench.assemble import build_metrics, cell_law, code_digest, identities, model_digest, training_law
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.evaluate.asking import Conditions
-from icl_bench.evaluate.block import evaluate_block
+from icl_bench.execution import Progress, execute
 from icl_bench.laws.canonical import combined_digest
-from icl_bench.plan import Block, Plan, PromptSet, make_plan
-from icl_bench.protocols import Executor, Metric, Outcome
+from icl_bench.plan import Plan, PromptSet, make_plan
+from icl_bench.protocols import Metric
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
 from icl_bench.scoring import MetricColumns, Stored, SuiteKey, score_prompt_set
 from icl_bench.suite import Suite, with_n_prompts
 from icl_bench.suite_file import load_suite
-from icl_bench.tables.io import UnitHeader, in_memory, read_losses, read_scores, write_scores, write_unit
+from icl_bench.tables.io import read_losses, read_scores, write_scores
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-GRACE_SECONDS = 60.0
-"""Beyond its models' time limits, how long a job may take to draw, score and write before its worker is replaced."""
-
-MARKER_BYTES = 256
-"""Room for the name of the model that a job is asking; labels are shorter."""
-
-
-class Progress(Protocol):
-    """Is told how a run goes."""
-
-    def begin(self, blocks: int, done: int) -> None:
-        """The run has `blocks` blocks, `done` of which are finished already."""
-
-    def advance(self, label: str) -> None:
-        """A block of the scenario `label` is finished."""
-
-    def note(self, text: str) -> None:
-        """Something the user should know."""
-
-    def scoring(self) -> None:
-        """All blocks are finished; tables are being made."""
 
 
 class _Silent:
@@ -82,37 +60,6 @@ class Run:
     def complete(self) -> bool:
         """Whether every cell asked for was answered, or skipped for a stated reason."""
         return self.manifest.status == "complete"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One block for one worker: draw, ask, score, write."""
-
-    suite: Suite
-    block: Block
-    unit: Path
-    marker: Path
-    run_digest: str
-    conditions: Conditions
-    given_up: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-
-def work(job: Job) -> UnitHeader:
-    """Do one job; the unit on disk is whole or absent."""
-    import torch
-
-    torch.set_num_threads(job.conditions.threads)
-
-    with job.marker.open("wb", buffering=0) as marker:
-
-        def mark(model: str) -> None:  # over the name before it: emptying the file anew costs a disk write each time
-            marker.seek(0)
-            marker.write(model.encode().ljust(MARKER_BYTES))
-
-        unit = evaluate_block(job.suite, job.block, job.run_digest, job.conditions, job.given_up, mark)
-    write_unit(job.unit, unit)
-    job.marker.unlink(missing_ok=True)
-    return in_memory(unit.header)
 
 
 def read_run(path: str | Path) -> Run:
@@ -163,7 +110,7 @@ def run_suite(
         telling = progress or _Silent()
         folder.scan(manifest.run_digest, dict(manifest.models), telling.note)
         with catalogue.build("executors", executor, {"workers": n_workers}) as pool:
-            _execute(suite, plan, folder, manifest.run_digest, conditions, pool, telling)
+            execute(suite, plan, folder, manifest.run_digest, conditions, pool, telling)
         telling.scoring()
         manifest = _score(suite, plan, folder, metrics, manifest)
         manifest = dataclasses.replace(manifest, finished=now(), seconds=round(time.monotonic() - started, 3))
@@ -234,62 +181,6 @@ def _manifest(suite: Suite, conditions: Conditions, executor: str, workers: int,
         started=now(),
         **provenance(),
     )
-
-
-def _execute(
-    suite: Suite,
-    plan: Plan,
-    folder: RunFolder,
-    run_digest: str,
-    conditions: Conditions,
-    pool: Executor,
-    progress: Progress,
-) -> None:
-    """Do every job that is not done; a worker that hangs or dies costs the model it was asking, no more."""
-    blocks = list(plan.blocks())
-    jobs = []
-    for block in blocks:
-        models = folder.lacking(block)
-        if models:
-            wanted = dataclasses.replace(block, models=models)
-            unit = folder.new_unit(wanted)
-            jobs.append(Job(suite, wanted, unit, folder.working / unit.stem, run_digest, conditions))
-    progress.begin(len(blocks), len(blocks) - len(jobs))
-    while jobs:
-        again = []
-        for outcome in pool.map(work, jobs, _job_seconds(plan, conditions)):
-            if outcome.status == "ok":
-                for stored in outcome.value.outcomes:
-                    folder.add(Stored(outcome.job.unit, outcome.value, stored))
-                progress.advance(outcome.job.block.prompt_set.label)
-            else:
-                again.append(_without_culprit(outcome, conditions, progress.note))
-        jobs = again
-
-
-def _job_seconds(plan: Plan, conditions: Conditions) -> float | None:
-    if conditions.time_limit is None:
-        return None
-    return conditions.time_limit * (len(plan.models) + 1) + GRACE_SECONDS
-
-
-def _without_culprit(outcome: Outcome, conditions: Conditions, note: Callable[[str], None]) -> Job:
-    """Return the job again, giving up the model that its worker was asking when it was lost."""
-    job: Job = outcome.job
-    try:
-        culprit = job.marker.read_text(encoding="utf-8").strip()
-    except OSError:
-        culprit = ""
-    if culprit in ("", PROMPTS) or culprit in job.given_up:
-        raise UsageError(
-            f"a worker was lost while drawing {job.block.prompt_set.label}, not in a model: {outcome.message};"
-            " run the same command again to continue, with fewer --workers if memory is short"
-        )
-    message = outcome.message
-    if outcome.status == "timeout":
-        message = f"no answer within {conditions.time_limit:g} s; its worker had to be stopped"
-    note(f"{culprit} on {job.block.prompt_set.label}: {message}")
-    return dataclasses.replace(job, given_up={**job.given_up, culprit: (outcome.status, message)})
 
 
 def _score(suite: Suite, plan: Plan, folder: RunFolder, metrics: Mapping[str, Metric], manifest: Manifest) -> Manifest:

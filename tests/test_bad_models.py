@@ -142,7 +142,7 @@ def test_each_failure_is_a_row_and_the_others_are_not_touched(tmp_path: Path) ->
 def test_a_worker_that_dies_or_never_returns_is_replaced(tmp_path: Path, icl_bench) -> None:  # type: ignore[no-untyped-def]
     suite = suite_with(tmp_path, "Good", "KillsItsProcess", "HangsInNativeCode")
     environment_limits = ["--time-limit", "1", "--workers", "2", "--out", "out"]
-    code = "import icl_bench.run as r; r.GRACE_SECONDS = 5.0; from icl_bench.cli.main import main; main()"
+    code = "import icl_bench.execution as e; e.GRACE_SECONDS = 5.0; from icl_bench.cli.main import main; main()"
     done = subprocess.run(
         [os.sys.executable, "-c", code, "run", str(suite), *environment_limits],  # type: ignore[attr-defined]
         capture_output=True,
@@ -239,9 +239,9 @@ def test_a_full_disk_keeps_what_was_finished(small_suite: Path, tmp_path: Path, 
     out = tmp_path / "out"
     arguments = ["run", str(small_suite), "--out", str(out), "--executor", "serial"]
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    from icl_bench import run
+    from icl_bench import execution
 
-    whole, written = run.write_unit, []
+    whole, written = execution.write_unit, []
 
     def full_after_three(path: Path, unit: object) -> None:
         if len(written) == 3:
@@ -252,13 +252,13 @@ def test_a_full_disk_keeps_what_was_finished(small_suite: Path, tmp_path: Path, 
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         written.append(path)
 
-    monkeypatch.setattr(run, "write_unit", full_after_three)
+    monkeypatch.setattr(execution, "write_unit", full_after_three)
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 4, result.output
     assert "free space" in result.stderr
     assert len(list((out / "losses").glob("*.parquet"))) == 3
     assert not list((out / "losses").glob(".*"))
-    monkeypatch.setattr(run, "write_unit", whole)
+    monkeypatch.setattr(execution, "write_unit", whole)
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert read_run(out).complete
 
