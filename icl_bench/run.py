@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from icl_bench import catalogue
 from icl_bench.assemble import build_metrics, cell_law, code_digest, identities, model_digest, training_law
@@ -18,10 +19,10 @@ from icl_bench.evaluate.asking import Conditions
 from icl_bench.execution import Progress, execute
 from icl_bench.laws.canonical import combined_digest
 from icl_bench.plan import Plan, PromptSet, make_plan
-from icl_bench.protocols import Metric
+from icl_bench.protocols import Executor, Metric
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
-from icl_bench.scoring import MetricColumns, Stored, SuiteKey, score_prompt_set
+from icl_bench.scoring import MetricColumns, ScoringJob, Stored, score_prompt_set
 from icl_bench.suite import Suite, with_n_prompts
 from icl_bench.suite_file import load_suite
 from icl_bench.tables.io import read_losses, read_scores, write_scores
@@ -111,8 +112,8 @@ def run_suite(
         folder.scan(manifest.run_digest, dict(manifest.models), telling.note)
         with catalogue.build("executors", executor, {"workers": n_workers}) as pool:
             execute(suite, plan, folder, manifest.run_digest, conditions, pool, telling)
-        telling.scoring()
-        manifest = _score(suite, plan, folder, metrics, manifest)
+            telling.scoring()
+            manifest = _score(suite, plan, folder, metrics, manifest, pool)
         manifest = dataclasses.replace(manifest, finished=now(), seconds=round(time.monotonic() - started, 3))
         write_manifest(folder_path, manifest)
     return Run(folder_path, manifest)
@@ -183,34 +184,35 @@ def _manifest(suite: Suite, conditions: Conditions, executor: str, workers: int,
     )
 
 
-def _score(suite: Suite, plan: Plan, folder: RunFolder, metrics: Mapping[str, Metric], manifest: Manifest) -> Manifest:
+def _score(
+    suite: Suite, plan: Plan, folder: RunFolder, metrics: Mapping[str, Metric], manifest: Manifest, pool: Executor
+) -> Manifest:
     """Write scores.parquet from all finished cells of the suite; return the manifest with digests and counts."""
-    columns = [MetricColumns(name, metric.of, metric.over, metric.needs_model) for name, metric in metrics.items()]
-    key = SuiteKey(suite.name, suite.version)
-    rows: list[dict[str, Any]] = []
-    counts: Counter[str] = Counter(planned=plan.n_cells)
-    digests: dict[str, str] = {}
-    asked = set(plan.prompt_sets)
-    for prompt_set, cells in _finished_cells(suite, folder):
-        digests[prompt_set.key] = combined_digest(stored.header.prompt_digest for stored in next(iter(cells.values())))
-        scored = list(score_prompt_set(key, columns, cells))
-        rows.extend(scored)
-        if prompt_set in asked:
-            failed = {row["model"]: row["status"] for row in scored if row["metric"] is None}
-            for model in plan.models:
-                counts[_bucket(failed.get(model, "ok") if model in cells else "missing")] += 1
-    counts["missing"] += sum(
-        len(plan.models)
-        for prompt_set in plan.prompt_sets
-        if folder.get(prompt_set, prompt_set.n_blocks - 1, PROMPTS) is None
-    )
-    write_scores(folder.path / "scores.parquet", rows)
+    columns = tuple(MetricColumns(name, metric.of, metric.over, metric.needs_model) for name, metric in metrics.items())
+    finished = dict(_finished_cells(suite, folder))
+    jobs = [
+        ScoringJob(place, suite.name, suite.version, columns, cells) for place, cells in enumerate(finished.values())
+    ]
+    scored = {outcome.job.place: outcome.value for outcome in pool.map(score_prompt_set, jobs, None)}
+    rows = [scored[job.place] or score_prompt_set(job) for job in jobs]  # here, should a worker have died
+    write_scores(folder.path / "scores.parquet", list(itertools.chain.from_iterable(rows)))
+    counts: Counter[str] = Counter(planned=plan.n_cells, missing=0)
+    of_set = dict(zip(finished, rows, strict=True))
+    for prompt_set in plan.prompt_sets:
+        failed = {row["model"]: row["status"] for row in of_set.get(prompt_set, ()) if row["metric"] is None}
+        for model in plan.models:
+            known = model in finished.get(prompt_set, ())
+            counts[_bucket(failed.get(model, "ok")) if known else "missing"] += 1
+    digests = {
+        prompt_set.key: combined_digest(stored.header.prompt_digest for stored in next(iter(cells.values())))
+        for prompt_set, cells in finished.items()
+    }
     status = "complete" if not counts["failed"] and not counts["missing"] else "incomplete"
     return dataclasses.replace(manifest, prompt_digests=digests, cells=dict(counts), status=status)
 
 
 def _bucket(status: str) -> str:
-    return status if status in ("ok", "skipped", "missing") else "failed"
+    return status if status in ("ok", "skipped") else "failed"
 
 
 def _finished_cells(suite: Suite, folder: RunFolder) -> Iterator[tuple[PromptSet, dict[str, list[Stored]]]]:

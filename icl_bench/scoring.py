@@ -40,21 +40,27 @@ class MetricColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class SuiteKey:
-    """The columns that are the same on every row of a run."""
+class ScoringJob:
+    """One scenario, severity and seed to be scored: `cells` maps each model to all of its blocks, in order."""
 
+    place: int  # among the run's prompt sets
     suite: str
     suite_version: int
+    metrics: tuple[MetricColumns, ...]
+    cells: Mapping[str, Sequence[Stored]]
 
 
-def score_prompt_set(
-    key: SuiteKey, metrics: Sequence[MetricColumns], cells: Mapping[str, Sequence[Stored]]
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one scenario, severity and seed: `cells` maps each model to all of its blocks, in order."""
+def score_prompt_set(job: ScoringJob) -> list[dict[str, Any]]:
+    """Return the score rows of one prompt set."""
+    return list(_rows(job))
+
+
+def _rows(job: ScoringJob) -> Iterator[dict[str, Any]]:
+    cells = job.cells
     shared = _gather(cells[PROMPTS]) if PROMPTS in cells and not _failed(cells[PROMPTS]) else {}
     for model, blocks in cells.items():
-        wanted = [metric for metric in metrics if metric.needs_model == (model != PROMPTS)]
-        base = _base_row(key, model, blocks)
+        wanted = [metric for metric in job.metrics if metric.needs_model == (model != PROMPTS)]
+        base = _base_row(job, model, blocks)
         failed = _failed(blocks)
         if failed is not None:
             yield {**base, "status": failed.status, "message": failed.message}
@@ -83,14 +89,14 @@ def _ordered(values: Array) -> NDArray[np.float32]:
     return ordered
 
 
-def _base_row(key: SuiteKey, model: str, blocks: Sequence[Stored]) -> dict[str, Any]:
+def _base_row(job: ScoringJob, model: str, blocks: Sequence[Stored]) -> dict[str, Any]:
     header = blocks[0].header
     seconds = [stored.outcome.seconds for stored in blocks]
     known = [value for value in seconds if value is not None]
     row: dict[str, Any] = dict.fromkeys(scores_schema().names)
     row.update(
-        suite=key.suite,
-        suite_version=key.suite_version,
+        suite=job.suite,
+        suite_version=job.suite_version,
         model=model,
         scenario=header.scenario,
         severity=header.severity,
