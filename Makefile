@@ -38,7 +38,7 @@ bench: .venv/installed-test ## the figures in the README, measured side by side
 	$(BIN)/python benchmarks/harness.py
 
 docs: .venv/installed-test ## the generated table in docs/
-	$(BIN)/python benchmarks/exact_risks.py
+	$(BIN)/python -m benchmarks.exact_risks_table
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
