@@ -13,7 +13,7 @@ from icl_bench.theory.tails import least_squares_tail
 
 @dataclass(frozen=True)
 class Ols:
-    """Minimum-norm least squares w = X^+ y, all context sizes in one recursive pass (float64).
+    """Minimum-norm least squares w = X^+ y, all context sizes in one pass (float64).
 
     Its squared error has no mean at |k - d| <= 1 under label noise (Hastie et al. 1903.08560).
     """
