@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from icl_bench import read_run
-from tests.conftest import ROOT, Command
+from tests.conftest import ROOT, Command, heed_ctrl_c
 
 
 def test_data_on_stdout_progress_on_stderr(small_suite: Path, icl_bench: Command) -> None:
@@ -78,6 +78,7 @@ def test_ctrl_c_ends_with_130_and_loses_nothing(executor: str, small_suite: Path
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     losses, deadline = tmp_path / "o" / "losses", time.monotonic() + 90

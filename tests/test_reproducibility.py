@@ -21,6 +21,7 @@ from icl_bench import read_run, run_suite
 from icl_bench.executors.serial import Serial
 from icl_bench.protocols import Outcome
 from icl_bench.run import Run
+from tests.conftest import heed_ctrl_c
 
 ROOT = Path(__file__).parent.parent
 
@@ -163,6 +164,7 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     )
 
 
