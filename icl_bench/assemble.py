@@ -144,14 +144,23 @@ def build_metrics(names: tuple[str, ...]) -> dict[str, Metric]:
 
 
 def model_digest(suite: Suite, spec: ModelSpec) -> str:
-    """Return the hex digest of what defines a model: name, arguments, and its file or its package's version."""
-    if catalogue.is_file_reference(spec.use):
-        path = suite.folder / spec.use.rpartition(":")[0]
-        origin = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    else:
-        entry = catalogue.find("models", spec.use)
-        origin = code_digest() if entry.built_in else _package_version(entry.module)
-    content = [spec.use, _plain(spec.arguments), origin]
+    """Return the hex digest of what defines a model: name, arguments, and its code."""
+    content = [spec.use, _plain(spec.arguments), _origin("models", spec.use, suite.folder)]
+    return _digest(content)
+
+
+def question_digest(suite: Suite) -> str:
+    """Return the hex digest of all that a suite asks, models aside: its text's content and its plugins' code.
+
+    An edited scenario file asks another question, though the suite that names it is the same.
+    """
+    uses = [("scenarios", factor.use) for spec in suite.scenarios for factor in spec.factors]
+    uses += [("metrics", name.partition(":")[0]) for name in suite.metrics]
+    uses += [("function_classes", spec.prompts.function_class) for spec in suite.scenarios]
+    return _digest([suite.question_digest, sorted({_origin(kind, use, suite.folder) for kind, use in uses})])
+
+
+def _digest(content: Any) -> str:
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
@@ -159,6 +168,25 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, str]:
     return {name: repr(value) for name, value in arguments.items()}
 
 
+def _origin(kind: str, use: str, folder: Path) -> str:
+    """Return what identifies a plugin's code: the package's digest, or its own file's (and its version)."""
+    if catalogue.is_file_reference(use):
+        return _file_digest(folder / use.rpartition(":")[0])
+    entry = catalogue.find(kind, use)
+    if entry.built_in:
+        return code_digest()
+    from importlib.util import find_spec
+
+    found = find_spec(entry.module)
+    file = Path(found.origin) if found and found.origin else None
+    return f"{_package_version(entry.module)}/{_file_digest(file) if file and file.is_file() else entry.module}"
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+@functools.cache
 def _package_version(module: str) -> str:
     from importlib.metadata import packages_distributions, version
 

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icl_bench import catalogue
-from icl_bench.assemble import build_metrics, cell_law, code_digest, identities, model_digest, training_law
+from icl_bench.assemble import (
+    build_metrics,
+    cell_law,
+    code_digest,
+    identities,
+    model_digest,
+    question_digest,
+    training_law,
+)
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.evaluate.asking import Conditions
 from icl_bench.execution import Progress, execute
@@ -149,8 +157,8 @@ def check_device(device: str) -> None:
     import torch
 
     try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, dtype=torch.float64, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise UsageError(
             f"device: {device!r} cannot be used ({' '.join(str(error).split())[:160]});"
             " `icl-bench doctor` lists what can"
@@ -159,7 +167,7 @@ def check_device(device: str) -> None:
 
 def _manifest(suite: Suite, conditions: Conditions, executor: str, workers: int, command: str) -> Manifest:
     run_digest = hashlib.blake2b(
-        "/".join([suite.question_digest, conditions.device, code_digest()]).encode(), digest_size=16
+        "/".join([question_digest(suite), conditions.device, code_digest()]).encode(), digest_size=16
     ).hexdigest()
     return Manifest(
         suite=suite.name,

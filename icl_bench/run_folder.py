@@ -140,7 +140,8 @@ def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
     elif older.device != manifest.device:
         what = f"results computed on {older.device}"
     else:
-        what = f"results of the suite {older.suite!r} with other prompts, scenarios, metrics or training law"
+        changed = "with other prompts, scenarios (or their files), metrics or training law"
+        what = f"results of the suite {older.suite!r} {changed}"
     raise RunFolderError(
         f"{path} holds {what}, expected {manifest.suite!r} version {manifest.suite_version} on {manifest.device};"
         " give another --out, or --fresh to delete what is there"

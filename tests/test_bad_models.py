@@ -217,6 +217,24 @@ def test_a_folder_of_another_suite_is_refused_and_kept(small_suite: Path, tmp_pa
     assert (out / "scores.parquet").read_bytes() == kept
 
 
+def test_an_edited_scenario_file_asks_another_question(small_suite: Path, tmp_path: Path) -> None:
+    """The suite's text is the same, the prompts are not: the folder is refused, nothing is mixed."""
+    code = (
+        "from icl_bench.laws.covariates import Scaled\n\n\nclass Shift:\n    severities = (0.0, 1.0)\n\n"
+        "    def identity(self, law):\n        return 0.0\n\n    def shift(self, law, severity):\n"
+        "        return law.map_covariates(lambda inner: Scaled(2.0, inner)) if severity else law\n"
+    )
+    (tmp_path / "shift.py").write_text(code)
+    own = '"./shift.py:Shift"\nname = "covariate/own"'
+    small_suite.write_text(small_suite.read_text().replace('"covariate/scale"', own).replace("[2.0]", "[1.0]"))
+    arguments = ["run", str(small_suite), "--out", str(tmp_path / "out"), "--executor", "serial"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    (tmp_path / "shift.py").write_text(code.replace("2.0", "3.0"))
+    assert "(or their files)" in refused(*arguments)
+    assert CliRunner().invoke(app, [*arguments, "--fresh"]).exit_code == 0
+
+
 def test_a_folder_that_is_no_run_is_left_alone(small_suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "thesis"
     out.mkdir()
