@@ -22,9 +22,7 @@ def run(
     prompts: Annotated[
         int | None, typer.Option("--prompts", min=1, help="Prompts a cell, instead of the suite's.")
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="Where models compute: cpu, cuda, cuda:1, ...")
-    ] = "cpu",
+    device: Annotated[str, typer.Option(help="Where models compute: cpu, cuda, cuda:1, ...")] = "cpu",
     executor: Annotated[str, typer.Option(help="Where jobs run: processes or serial.")] = "processes",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes [default: one a core; 1 on a GPU].")
