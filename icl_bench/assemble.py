@@ -84,23 +84,23 @@ def cell_law(suite: Suite, prompt_set: PromptSet) -> CellLaw:
     at_training_size = replace(base, sizes=Sizes((training_size,)))
     wanted = shifted(suite, spec, at_training_size, prompt_set.point).sizes.n_context
     headline = min(law.sizes.context_sizes, key=lambda size: (abs(size - wanted), size))
-    identity = None
-    if len(spec.factors) == 1:
-        scenario = catalogue.build("scenarios", spec.factors[0].use, spec.factors[0].arguments, suite.folder)
-        identity = prompt_set.severity == scenario.identity(base)
+    is_product = len(spec.factors) > 1
+    identity = None if is_product else prompt_set.severity == _identity(suite, spec, base)
     return CellLaw(law, identity, headline)
+
+
+def _identity(suite: Suite, spec: ScenarioSpec, base: PromptLaw) -> Severity:
+    """Return the severity at which a scenario of one factor leaves `base` as it is."""
+    (factor,) = spec.factors
+    scenario: Scenario = catalogue.build("scenarios", factor.use, factor.arguments, suite.folder)
+    return scenario.identity(base)
 
 
 def identities(suite: Suite) -> dict[str, float]:
     """Return the unshifted severity of every scenario of a suite that has one; products have none."""
-    found = {}
-    for spec in suite.scenarios:
-        if len(spec.factors) == 1:
-            scenario = catalogue.build("scenarios", spec.factors[0].use, spec.factors[0].arguments, suite.folder)
-            severity = scenario.identity(base_law(spec.prompts))
-            if severity is not None:
-                found[spec.label] = float(severity)
-    return found
+    single = [spec for spec in suite.scenarios if len(spec.factors) == 1]
+    found = {spec.label: _identity(suite, spec, base_law(spec.prompts)) for spec in single}
+    return {label: float(severity) for label, severity in found.items() if severity is not None}
 
 
 def prompt_digest(suite: Suite, prompt_set: PromptSet) -> str:

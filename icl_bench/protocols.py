@@ -54,9 +54,11 @@ class LinearLearner(Protocol):
         ...
 
 
-@runtime_checkable
 class KnowsItsTail(Protocol):
-    """A model whose squared error has a known tail index; the mean exists where the index exceeds 1."""
+    """A model whose squared error has a known tail index; the mean exists where the index exceeds 1.
+
+    Metrics ask it through `Answer.tail_index`.
+    """
 
     def tail_index(self, parameters: Parameters, context_size: int) -> float:
         """Return the tail index of the squared error to f; infinity when every moment exists."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from icl_bench import catalogue
 from icl_bench.assemble import base_law, bound, build_model, cell_law, training_law
 from icl_bench.contracts import model_violations, scenario_violations
-from icl_bench.errors import NoClosedForm
-from icl_bench.evaluate.failures import Failure, time_limit, told
-from icl_bench.laws.law import PromptLaw
-from icl_bench.plan import make_plan
-from icl_bench.prompts import PromptBatch
+from icl_bench.evaluate.failures import Failure, caught
+from icl_bench.plan import PromptSet, make_plan
 from icl_bench.run import check_suite
 from icl_bench.seeding import Streams
 from icl_bench.suite import ModelSpec, Suite
@@ -43,51 +41,39 @@ def validate_suite(path: str | Path, seconds: float | None) -> list[Finding]:
 def _scenarios(suite: Suite) -> Iterator[Finding]:
     for prompt_set in make_plan(suite).prompt_sets:
         what = f"scenario {prompt_set.label} {prompt_set.severity_label} seed {prompt_set.seed}".replace("  ", " ")
-        try:
-            cell_law(suite, prompt_set).law.draw(Streams(prompt_set.seed, 0))
-            yield Finding(what)
-        except Exception as error:
-            yield Finding(what, told(error))
+        yield Finding(what, _problem(partial(_draws, suite, prompt_set)))
     law = base_law(suite.prompts)
-    for spec in suite.scenarios:
-        for factor in spec.factors:
-            if not catalogue.is_file_reference(factor.use):
-                continue
+    for factor in (factor for spec in suite.scenarios for factor in spec.factors):
+        if catalogue.is_file_reference(factor.use):
             scenario = catalogue.build("scenarios", factor.use, factor.arguments, suite.folder)
-            try:
-                broken = "; ".join(scenario_violations(scenario, law))
-            except Exception as error:
-                broken = told(error)
-            yield Finding(f"contracts of scenario {factor.use}", broken)
+            problem = _problem(partial(scenario_violations, scenario, law))
+            yield Finding(f"contracts of scenario {factor.use}", problem)
+
+
+def _draws(suite: Suite, prompt_set: PromptSet) -> tuple[()]:
+    """Draw one block; what it raises is the problem."""
+    cell_law(suite, prompt_set).law.draw(Streams(prompt_set.seed, 0))
+    return ()
 
 
 def _models(suite: Suite, seconds: float | None) -> Iterator[Finding]:
     law, training = base_law(suite.prompts), training_law(suite)
-    few = law.draw(Streams(0, 0)).prompts.select(slice(0, FEW_PROMPTS))
     several = replace(law, sizes=replace(law.sizes, queries_per_context=2))
-    others = several.draw(Streams(0, 0)).prompts.select(slice(0, FEW_PROMPTS))
+    batches = [kind.draw(Streams(0, 0)).prompts.select(slice(0, FEW_PROMPTS)) for kind in (law, several)]
+
+    def violations(spec: ModelSpec) -> Iterator[str]:
+        model = bound(build_model(suite, spec), training, law)
+        for batch in batches:
+            yield from model_violations(model, batch)
+
     for spec in suite.models:
-        yield Finding(f"model {spec.label}", _model_problem(suite, spec, training, law, seconds, (few, others)))
+        yield Finding(f"model {spec.label}", _problem(partial(violations, spec), seconds))
 
 
-def _model_problem(
-    suite: Suite,
-    spec: ModelSpec,
-    training: PromptLaw,
-    law: PromptLaw,
-    seconds: float | None,
-    batches: tuple[PromptBatch, ...],
-) -> str:
+def _problem(check: Callable[[], Iterable[str]], seconds: float | None = None) -> str:
+    """Return what a check found or raised as one line, empty when all is well or there is no answer to check."""
     try:
-        with time_limit(seconds):
-            model = bound(build_model(suite, spec), training, law)
-            broken: list[str] = []
-            for batch in batches:
-                broken.extend(model_violations(model, batch))
-            return "; ".join(dict.fromkeys(broken))
-    except NoClosedForm:
-        return ""
+        with caught(seconds):
+            return "; ".join(dict.fromkeys(check()))
     except Failure as failure:
-        return failure.message
-    except (Exception, SystemExit) as error:
-        return told(error)
+        return "" if failure.status == "skipped" else failure.message
