@@ -32,7 +32,8 @@ from icl_bench.protocols import Executor, Metric
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
 from icl_bench.scoring import MetricColumns, ScoringJob, Stored, score_prompt_set
-from icl_bench.suite import Suite, with_n_prompts
+from icl_bench.seeding import checked_seeds
+from icl_bench.suite import Suite, single_shifts, with_n_prompts, with_seeds
 from icl_bench.suite_file import load_suite
 from icl_bench.tables.io import read_losses, read_scores, write_scores
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
@@ -85,6 +86,7 @@ def run_suite(
     models: Sequence[str] = (),
     scenarios: Sequence[str] = (),
     n_prompts: int | None = None,
+    seeds: Sequence[int] = (),
     device: str = "cpu",
     executor: str = "serial",
     workers: int | None = None,
@@ -95,9 +97,9 @@ def run_suite(
 ) -> Run:
     """Run a suite into the folder `out` (default results/NAME), continuing what is there; return the run.
 
-    `models` and `scenarios` narrow it to names or globs; `n_prompts` replaces every prompt count; `time_limit` is in
-    seconds per model and block. A script that asks for `executor = "processes"` needs the usual
-    `if __name__ == "__main__":`.
+    `models` and `scenarios` narrow it to names or globs; `n_prompts` replaces every prompt count and `seeds` every list
+    of seeds; `time_limit` is in seconds per model and block. A script that asks for `executor = "processes"` needs the
+    usual `if __name__ == "__main__":`.
 
     Raises UsageError (bad suite, option or folder), OutputError (disk full), PluginError. A model that fails makes
     rows with a status, not an exception.
@@ -107,6 +109,8 @@ def run_suite(
         if n_prompts < 1:
             raise UsageError(f"prompts: expected at least 1, got {n_prompts}")
         suite = with_n_prompts(suite, n_prompts)
+    if seeds:
+        suite = with_seeds(suite, _checked(seeds))
     plan = make_plan(suite, models, scenarios)
     metrics = check_suite(suite, plan)
     check_device(device)
@@ -126,6 +130,13 @@ def run_suite(
         manifest = dataclasses.replace(manifest, finished=now(), seconds=round(time.monotonic() - started, 3))
         write_manifest(folder_path, manifest)
     return Run(folder_path, manifest)
+
+
+def _checked(seeds: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return checked_seeds(seeds)
+    except ValueError as error:
+        raise UsageError(f"seeds: {error}, got {', '.join(map(str, seeds))}") from error
 
 
 def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
@@ -170,6 +181,8 @@ def _manifest(suite: Suite, conditions: Conditions, executor: str, workers: int,
         models={spec.label: model_digest(suite, spec) for spec in suite.models},
         metrics=suite.metrics,
         identities={label: repr(value) for label, value in identities(suite).items()},
+        noise_variance=suite.prompts.noise_std**2,
+        factors=single_shifts(suite),
         device=conditions.device,
         executor=executor,
         workers=workers,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from icl_bench.statistics.intervals import Estimate, mean_interval, ratio_interval
 from icl_bench.statistics.quantiles import Quantiles, ordered_quantiles
-from icl_bench.statistics.tails import has_moment, hill_index
+from icl_bench.statistics.tails import Tails, tails
 from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses
 from icl_bench.tables.schema import PROMPTS, scores_schema
 
@@ -125,7 +125,7 @@ def _metric_rows(
         yield {**base, "metric": metric.name, "status": "skipped", "message": reason}
         return
     values = losses[metric.of]
-    tails = _tails(outcome.tails.get(metric.of), values)
+    known = tails(outcome.tails.get(metric.of), values)
     if metric.over is None:
         estimate = mean_interval(values, header.cluster_size)
         scale = np.ones(values.shape[1])
@@ -135,26 +135,7 @@ def _metric_rows(
         scale = denominator.mean(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = ordered_quantiles(ordered[metric.of], scale)
-    yield from _size_rows(base, metric.name, header, estimate, spread, tails)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tails:
-    """Tail index at each context size, and which moments exist."""
-
-    index: Array  # (size,)
-    has_mean: NDArray[np.bool_]  # (size,)
-    has_variance: NDArray[np.bool_]  # (size,)
-
-
-def _tails(known: Sequence[float | None] | None, values: Array) -> _Tails:
-    """Return each size's tail index, the exact one where theory gave it, else Hill's estimate."""
-    rows, sizes = values.shape
-    index = np.array([np.nan if tail is None else tail for tail in known or [None] * sizes], dtype=float)
-    estimated = np.isnan(index)
-    if estimated.any():
-        index[estimated] = hill_index(values[:, estimated])
-    return _Tails(index, has_moment(index, 1.0, rows, estimated), has_moment(index, 2.0, rows, estimated))
+    yield from _size_rows(base, metric.name, header, estimate, spread, known)
 
 
 def _size_rows(
@@ -163,22 +144,22 @@ def _size_rows(
     header: UnitHeader,
     estimate: Estimate,
     spread: Quantiles,
-    tails: _Tails,
+    known: Tails,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per context size, printing only the statistics that exist (THEORY, section 4)."""
     columns: dict[str, Sequence[object]] = {
         "context_size": header.context_sizes,
         "headline": [size == header.headline_size for size in header.context_sizes],
-        "mean_exists": tails.has_mean.tolist(),
-        "tail_index": tails.index.tolist(),
-        "mean": _numbers(estimate.value, tails.has_mean),
-        "stderr": _numbers(estimate.stderr, tails.has_variance),
-        "ci_low": _numbers(estimate.low, tails.has_variance),
-        "ci_high": _numbers(estimate.high, tails.has_variance),
+        "mean_exists": known.has_mean.tolist(),
+        "tail_index": known.index.tolist(),
+        "mean": _numbers(estimate.value, known.has_mean),
+        "stderr": _numbers(estimate.stderr, known.has_variance),
+        "ci_low": _numbers(estimate.low, known.has_variance),
+        "ci_high": _numbers(estimate.high, known.has_variance),
     }
     for name in ("q10", "median", "q90", "median_low", "median_high"):
         columns[name] = _numbers(getattr(spread, name))
-    for has_variance, *numbers in zip(tails.has_variance.tolist(), *columns.values(), strict=True):
+    for has_variance, *numbers in zip(known.has_variance.tolist(), *columns.values(), strict=True):
         row = {**base, "metric": metric, **dict(zip(columns, numbers, strict=True))}
         row["message"] = _why_null(row, has_variance)
         yield row

@@ -8,6 +8,7 @@ CPU. Arrays are drawn example-major, so a longer prompt begins with the same exa
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,17 @@ TRAINING_SEEDS = 2**62
 """First seed of training prompts."""
 
 Array = NDArray[np.float64]
+
+
+def checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    """Return the seeds of a suite; ValueError unless each is from 0 to below `TUNING_SEEDS` and comes once."""
+    if not seeds or min(seeds) < 0:
+        raise ValueError("expected a list of at least one whole number >= 0")
+    if max(seeds) >= TUNING_SEEDS:
+        raise ValueError("expected seeds below 2^61: larger ones draw training and tuning prompts")
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("expected each seed once")
+    return tuple(seeds)
 
 
 class Streams:

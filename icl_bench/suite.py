@@ -102,6 +102,18 @@ def severity_label(point: tuple[Severity, ...]) -> str:
     return " x ".join(f"{severity:.4g}" for severity in point if severity is not None)
 
 
+def single_shifts(suite: Suite) -> dict[str, tuple[str, ...]]:
+    """Return joint shift -> the scenario that applies each factor alone to the same prompts, "" where there is none."""
+
+    def alone(joint: ScenarioSpec, factor: Factor) -> str:
+        return next(
+            (spec.label for spec in suite.scenarios if spec.factors == (factor,) and spec.prompts == joint.prompts), ""
+        )
+
+    joint = [spec for spec in suite.scenarios if len(spec.factors) > 1]
+    return {spec.label: tuple(alone(spec, factor) for factor in spec.factors) for spec in joint}
+
+
 def with_n_prompts(suite: Suite, n_prompts: int) -> Suite:
     """Return the suite with every prompt count replaced (`--prompts`); its digest differs from the file's."""
     scenarios = tuple(
@@ -110,3 +122,11 @@ def with_n_prompts(suite: Suite, n_prompts: int) -> Suite:
     )
     prompts = dataclasses.replace(suite.prompts, n_prompts=n_prompts)
     return dataclasses.replace(suite, prompts=prompts, scenarios=scenarios)
+
+
+def with_seeds(suite: Suite, seeds: tuple[int, ...]) -> Suite:
+    """Return the suite with every list of seeds replaced (`--seeds`): other prompts of the same laws."""
+    scenarios = tuple(
+        dataclasses.replace(spec, prompts=dataclasses.replace(spec.prompts, seeds=seeds)) for spec in suite.scenarios
+    )
+    return dataclasses.replace(suite, prompts=dataclasses.replace(suite.prompts, seeds=seeds), scenarios=scenarios)

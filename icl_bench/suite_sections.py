@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from icl_bench.seeding import TUNING_SEEDS
+from icl_bench.seeding import checked_seeds
 
 LONGEST_CONTEXT = 65_536
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}")
@@ -55,13 +55,9 @@ def _severities(value: object) -> tuple[float, ...]:
 
 
 def _seeds(value: object) -> tuple[int, ...]:
-    if not isinstance(value, list) or not value or not all(_whole(seed) and seed >= 0 for seed in value):
+    if not isinstance(value, list) or not all(_whole(seed) for seed in value):
         raise ValueError("expected a list of at least one whole number >= 0")
-    if max(value) >= TUNING_SEEDS:
-        raise ValueError("expected seeds below 2^61: larger ones draw training and tuning prompts")
-    if len(set(value)) != len(value):
-        raise ValueError("expected each seed once")
-    return tuple(value)
+    return checked_seeds(value)
 
 
 _Label = Annotated[str, AfterValidator(_label)]

@@ -230,7 +230,7 @@ def test_json_is_strict_and_holds_everything(run_folder):
 def test_markdown_tables_are_whole(run_folder):
     text = report(run_folder, "--format", "markdown").stdout
     blocks = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
-    assert len(blocks) == 5  # four axes and the breakdowns
+    assert len(blocks) == 6  # four axes, the run-level scores and the breakdowns
     for block in blocks:
         counts = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
         assert len(counts) == 1

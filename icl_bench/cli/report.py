@@ -13,7 +13,7 @@ from icl_bench.errors import EXIT_INCOMPLETE
 if TYPE_CHECKING:
     from icl_bench.report.summary import Summary
 
-ASCII = str.maketrans({"±": "+-", "†": "^", "·": ".", "…": "~"})
+ASCII = str.maketrans({"±": "+-", "†": "^", "·": ".", "…": "~", "–": "-"})
 """For a stdout that cannot write more."""
 
 
@@ -21,8 +21,11 @@ ASCII = str.maketrans({"±": "+-", "†": "^", "·": ".", "…": "~"})
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Results folders.", show_default=False)],
     format_name: Annotated[
-        str, typer.Option("--format", "-f", help="terminal, markdown, csv, json or latex.")
+        str, typer.Option("--format", "-f", help="terminal, html, markdown, csv, json or latex.")
     ] = "terminal",
+    table: Annotated[
+        str, typer.Option(help="With --format csv, which table: headline, scores, breakdowns or failures.")
+    ] = "headline",
     destination: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")
     ] = None,
@@ -32,21 +35,22 @@ def report(
 
     Ends with 4 when a run holds no number at all.
     """
-    from icl_bench.report.formats import RENDERERS, TERMINAL, check_format
+    from icl_bench.report.formats import TERMINAL, check_format, check_table, render
     from icl_bench.report.summary import summarise
 
     wanted = "json" if as_json else format_name
     check_format(wanted)
+    check_table(wanted, table)
     summaries = [summarise(run) for run in runs]
     if destination is not None:
-        _write(destination, _plain(summaries) if wanted == TERMINAL else RENDERERS[wanted](summaries))
+        _write(destination, _plain(summaries) if wanted == TERMINAL else render(summaries, wanted, table))
     elif wanted == TERMINAL:
         for number, summary in enumerate(summaries):
             if number:
                 print()
             _show(summary)
     else:
-        print(RENDERERS[wanted](summaries))
+        print(render(summaries, wanted, table))
     empty = [summary.folder for summary in summaries if not summary.has_numbers]
     if empty:
         say(f"nothing to report: no model has a number in {', '.join(empty)}; the report says why")

@@ -22,6 +22,9 @@ def run(
     prompts: Annotated[
         int | None, typer.Option("--prompts", min=1, help="Prompts a cell, instead of the suite's.")
     ] = None,
+    seeds: Annotated[
+        str, typer.Option(help="Seeds instead of the suite's, comma-separated: other prompts of the same laws.")
+    ] = "",
     device: Annotated[str, typer.Option(help="Where models compute: cpu, cuda, cuda:1, ...")] = "cpu",
     executor: Annotated[str, typer.Option(help="Where jobs run: processes or serial.")] = "processes",
     workers: Annotated[
@@ -52,6 +55,7 @@ def run(
                 models=_names(models),
                 scenarios=_names(scenarios),
                 n_prompts=prompts,
+                seeds=_numbers(seeds),
                 device=device,
                 executor=executor,
                 workers=workers or (usable_cores() if device == "cpu" else 1),
@@ -80,6 +84,15 @@ def run(
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    from icl_bench.errors import UsageError
+
+    try:
+        return tuple(int(name) for name in _names(text))
+    except ValueError:
+        raise UsageError(f"--seeds {text}: expected whole numbers such as 17 or 17,18") from None
 
 
 def _command() -> str:

@@ -13,12 +13,13 @@ class Breakdown:
     """Where one model breaks down in one scenario.
 
     Judged by the 95% interval of the normalised error (of its median where the mean or its variance does not exist)
-    lying wholly at or above 1.
+    lying wholly at or above 1. With 95% confidence it lies between `earliest` and `severities`.
     """
 
     scenario: str
     model: str
     severities: tuple[str, ...]  # the first below and the first above the unshifted severity; empty: none
+    earliest: tuple[str, ...]  # of each of them, the first severity on that side whose interval leaves it open
     estimated: str  # else the first whose estimate, not its interval, is at or above 1; empty: none
     unshifted: bool  # broken without any shift
     known: bool  # whether any severity of the grid could be judged
@@ -50,8 +51,13 @@ def _breakdown(
     found = [next((point.place.label for point in side if point.entries[model].broken), "") for side in sides]
     doubtful = [point.place.label for side in sides for point in side if _at_or_above_one(point, model)]
     severities = tuple(label for label in found if label)
+    earliest = tuple(
+        next(point.place.label for point in side if point.entries[model].may_be_broken)
+        for side, label in zip(sides, found, strict=True)
+        if label
+    )
     estimated = "" if severities else next(iter(doubtful), "")
-    return Breakdown(scenario, model, severities, estimated, unshifted, bool(judged))
+    return Breakdown(scenario, model, severities, earliest, estimated, unshifted, bool(judged))
 
 
 def _at_or_above_one(point: Point, model: str) -> bool:

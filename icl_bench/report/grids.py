@@ -138,7 +138,8 @@ def breakdown_grid(summary: Summary) -> tuple[Grid | None, tuple[str, ...]]:
 
 def _breakdown_cell(item: Breakdown) -> Cell:
     if item.severities:
-        return Cell(", ".join(item.severities), "at_zero")
+        ends = zip(item.earliest, item.severities, strict=True)
+        return Cell(", ".join(last if first == last else f"{first}–{last}" for first, last in ends), "at_zero")
     if item.estimated:
         return Cell(f"{item.estimated}?", "between")
     return Cell("-", "empty") if item.known else Cell("?", "none")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from icl_bench.report import wording
-from icl_bench.report.grids import Grid, axis_grid, breakdown_grid, split
+from icl_bench.report.grids import Grid, axis_grid, split
 from icl_bench.report.numbers import printable
+from icl_bench.report.sections import sections
 from icl_bench.report.summary import Summary
 
 WIDTH = 90  # characters of a table's text that fit a page at \\small
@@ -28,6 +29,7 @@ _SPECIAL = str.maketrans(
         "†": r"$^\dagger$",
         "·": r"$\cdot$",
         "…": r"\dots{}",
+        "–": "--",
     }
 )
 
@@ -48,10 +50,10 @@ def _document(summary: Summary) -> list[str]:
             grid = axis_grid(summary, axis)
             caption = f"{wording.title(summary)}: {grid.title}. "
             lines += _tables(grid, caption + ("Legend as in the first table." if number else legend))
-        breakdown, notes = breakdown_grid(summary)
-        if breakdown is not None:
-            sentences = [f"{wording.title(summary)}. {wording.BREAKDOWN_TITLE}", *notes, wording.BREAKDOWN_NOTE]
-            lines += _tables(breakdown, ". ".join(sentences) + ".")
+        for section in sections(summary):
+            if section.grid is not None:
+                sentences = [f"{wording.title(summary)}. {section.title}", *section.notes]
+                lines += _tables(section.grid, ". ".join(sentences) + ".")
     return lines
 
 
@@ -59,7 +61,7 @@ def _tables(grid: Grid, caption: str) -> list[str]:
     label_width = max(len(label) for label in grid.labels)
     lines = []
     for number, part in enumerate(split(grid, WIDTH, 2, label_width)):
-        text = caption if number == 0 else f"{grid.title or 'breakdown'}, continued."
+        text = caption if number == 0 else f"{grid.title or 'The same'}, continued."
         lines += [
             r"\begin{table}",
             r"\centering\small",

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from icl_bench.report import wording
 from icl_bench.report.chart import draw
-from icl_bench.report.grids import Grid, axis_grid, breakdown_grid
+from icl_bench.report.grids import Grid, axis_grid
+from icl_bench.report.sections import sections
 from icl_bench.report.summary import Summary
 
 CHART_WIDTH = 90
@@ -27,11 +28,11 @@ def _document(summary: Summary) -> list[str]:
             grid = axis_grid(summary, axis)
             lines += [f"## {_escaped(grid.title)}", "", *_table(grid), ""]
         lines += ["## Legend", "", *_items(wording.legend(summary))]
-        grid_or_none, notes = breakdown_grid(summary)
-        lines += ["## Breakdown severities", "", f"{_escaped(wording.BREAKDOWN_TITLE)}.", ""]
-        if grid_or_none is not None:
-            lines += [*_table(grid_or_none), ""]
-        lines += _items([*notes, wording.BREAKDOWN_NOTE])
+        for section in sections(summary):
+            lines += [f"## {_escaped(section.title)}", ""]
+            if section.grid is not None:
+                lines += [*_table(section.grid), ""]
+            lines += _items(section.notes)
         lines += _curves(summary)
     if summary.troubles:
         lines += ["## Failed and skipped", "", *_items(wording.trouble_lines(summary))]

@@ -34,6 +34,13 @@ class Entry:
         return None if low is None else low >= 1.0
 
     @property
+    def may_be_broken(self) -> bool:
+        """Whether the 95% interval leaves it open, or says, that the model is no better than predicting zero."""
+        if self.error is None or self.error.high is None:
+            return self.broken is not False or self.error is not None
+        return self.error.high >= 1.0
+
+    @property
     def standing(self) -> str:
         """`near_bayes`, `at_zero` (no better than predicting zero), `between`, or `none` without a number."""
         if self.shown is None:

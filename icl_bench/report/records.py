@@ -15,6 +15,8 @@ from icl_bench.report.points import Entry, Point
 from icl_bench.report.score_rows import Statistic
 from icl_bench.report.summary import Summary
 
+HEADLINE = "headline"
+TABLES = (HEADLINE, "scores", "breakdowns", "failures")
 FIELDS = (
     "run",
     "suite",
@@ -103,13 +105,35 @@ def _of_statistic(shown: Statistic) -> dict[str, Any]:
 
 
 def render_csv(summaries: Sequence[Summary]) -> str:
-    """Return one tidy table of all runs; absent numbers are empty."""
+    """Return the headline table of all runs, tidy; absent numbers are empty."""
+    return render_table(summaries, HEADLINE)
+
+
+def render_table(summaries: Sequence[Summary], table: str) -> str:
+    """Return one of `TABLES` of all runs as csv, tidy; absent numbers are empty, several values joined by `;`."""
+    found = [record for summary in summaries for record in _table_records(summary, table)]
+    names = FIELDS if table == HEADLINE else tuple(dict.fromkeys(name for record in found for name in record))
     text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    for summary in summaries:
-        writer.writerows(records(summary))
+    writer.writerows(found)
     return text.getvalue().removesuffix("\n")
+
+
+def _table_records(summary: Summary, table: str) -> Iterator[dict[str, Any]]:
+    if table == HEADLINE:
+        yield from records(summary)
+        return
+    items: dict[str, Sequence[Any]] = {
+        "scores": summary.run_scores.scores,
+        "breakdowns": summary.breakdowns,
+        "failures": summary.troubles,
+    }
+    for item in items[table]:
+        fields = dataclasses.asdict(item)
+        flat = {key: "; ".join(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+        kappa = {"kappa": summary.run_scores.kappa} if table == "scores" else {}
+        yield {"run": summary.folder, **flat, **kappa}
 
 
 def render_json(summaries: Sequence[Summary]) -> str:
@@ -125,6 +149,7 @@ def _document(summary: Summary) -> dict[str, Any]:
         "coverage": dataclasses.asdict(summary.coverage),
         "metric": summary.metric,
         "scores": [{name: record.get(name) for name in FIELDS[3:]} for record in records(summary)],
+        "run_scores": dataclasses.asdict(summary.run_scores),
         "breakdowns": [dataclasses.asdict(item) for item in summary.breakdowns],
         "curves": [dataclasses.asdict(curve) for curve in summary.curves],
         "troubles": [dataclasses.asdict(trouble) for trouble in summary.troubles],

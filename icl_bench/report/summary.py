@@ -12,6 +12,8 @@ from icl_bench.report.coverage import Coverage, Trouble, coverage, troubles
 from icl_bench.report.curves import Curve, curves
 from icl_bench.report.points import Point, points
 from icl_bench.report.score_rows import CHAIN, ScoreRows, load_rows
+from icl_bench.run_scores.records import RunScores
+from icl_bench.run_scores.scores import run_scores
 from icl_bench.tables.manifest import Manifest, read_manifest
 from icl_bench.tables.schema import PROMPTS
 
@@ -40,6 +42,7 @@ class Summary:
     curves: tuple[Curve, ...]
     troubles: tuple[Trouble, ...]
     coverage: Coverage
+    run_scores: RunScores
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -84,6 +87,7 @@ def summarise(folder: Path) -> Summary:
         curves=curves(rows, base, shifted, models),
         troubles=troubles(rows),
         coverage=coverage(rows, manifest),
+        run_scores=run_scores(folder),
     )
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from icl_bench.report import wording
 from icl_bench.report.chart import Chart, Mark, draw
 from icl_bench.report.curves import Curve
-from icl_bench.report.grids import Cell, Grid, axis_grid, breakdown_grid, split
+from icl_bench.report.grids import Cell, Grid, axis_grid, split
 from icl_bench.report.numbers import shortened
+from icl_bench.report.sections import Section, sections
 from icl_bench.report.summary import Summary
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def lines(summary: Summary, width: int) -> Iterator[Text]:
         yield _text("")
         for line in wording.legend(summary):
             yield from _wrapped(line, width)
-        yield from _breakdown(summary, width)
+        for section in sections(summary):
+            yield from _section(section, width)
         for curve in summary.curves:
             yield _text("")
             yield from _curve(curve, width)
@@ -90,7 +92,8 @@ def _part(grid: Grid, labels: Sequence[str], label_width: int, gap: int) -> Iter
         above.append(" " * gap + f"{shortened(name, room):<{room}}", "bold")
         position += len(members)
     above.rstrip()
-    yield above
+    if above.plain:
+        yield above
     heads = [Cell(column.title, "head") for column in grid.columns]
     yield _row("", heads, label_width, widths, gap)
     for row, label in enumerate(labels):
@@ -119,16 +122,13 @@ def _row(label: str, cells: Sequence[Cell], label_width: int, widths: Sequence[i
     return line
 
 
-def _breakdown(summary: Summary, width: int) -> Iterator[Text]:
-    grid, notes = breakdown_grid(summary)
-    if grid is None and not notes:
-        return
+def _section(section: Section, width: int) -> Iterator[Text]:
     yield _text("")
-    for line in textwrap.wrap(wording.BREAKDOWN_TITLE, width):
+    for line in textwrap.wrap(section.title, width):
         yield _text(line, "bold")
-    if grid is not None:
-        yield from _grid_lines(grid, width)
-    for note in (*notes, wording.BREAKDOWN_NOTE):
+    if section.grid is not None:
+        yield from _grid_lines(section.grid, width)
+    for note in section.notes:
         yield from _wrapped(note, width)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from icl_bench.report.coverage import Trouble
 from icl_bench.report.grids import BROKEN, NOT_THE_SUITES_METRIC
-from icl_bench.report.numbers import printable
+from icl_bench.report.numbers import printable, short
 from icl_bench.report.points import NEAR_BAYES
 from icl_bench.report.score_rows import CHAIN, ERROR, WORST_FIRST
 from icl_bench.report.summary import Summary
@@ -122,8 +122,36 @@ def colours(summary: Summary) -> str:
     return f"Colours: {near}red: at or above predicting zero; yellow: between."
 
 
+SCORES_TITLE = "Run-level scores: what a learner loses on each axis of shift"
+
+
+def scores_note(summary: Summary) -> str:
+    """Return what the run-level scores are, and the kappa that they rest on."""
+    found = summary.run_scores
+    if found.note:
+        return found.note
+    kappa = f"kappa = {short(found.kappa)} ({found.kappa_source})" if found.kappa is not None else ""
+    return (
+        "SDR: (R + kappa) / (R_Bayes + kappa) over the same unshifted, geometric mean; 1: no loss beyond the intrinsic"
+        f" difficulty. AUSC: mean log10 of (R + kappa) / (R_Bayes + kappa); 0 is Bayes. {kappa}; severities averaged"
+        " within a scenario, scenarios within an axis; (3/4): on so many of the severities, where Bayes and a mean are"
+        " known."
+    )
+
+
+GAP_TITLE = "Frozen-prior gap: whose Bayes prediction is nearer where the prior or the noise has moved"
+GAP_NOTE = (
+    "squared distance to Bayes of the test law less that to Bayes of the training law, over the risk"
+    " of predicting zero; above 0: the learner answers as if the prior or noise had not moved"
+)
+INTERACTION_TITLE = "Interaction of joint shifts"
+INTERACTION_NOTE = (
+    "log R(joint) - sum of log R(single) + (k - 1) log R(unshifted), in natural logarithms; 0: shifts"
+    " multiply, above 0: they hurt more together"
+)
 BREAKDOWN_TITLE = "Breakdown: first severity, going outward from no shift, that is no better than predicting zero"
 BREAKDOWN_NOTE = (
-    "-: none in the grid; 2?: the estimate says so, its interval does not; judged by the 95% interval of the normalised"
+    "-: none in the grid; 2–3: the intervals leave it open from 2 on and say it at 3; 2?: the estimate says so, its"
+    " interval does not; judged by the 95% interval of the normalised"
     " error, of its median where tails are heavy; answers that are not finite (nan) are no better"
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,25 @@ Array = NDArray[np.float64]
 
 SMALLEST_SAMPLE = 100
 """Below this many rows a tail cannot be estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """Tail index of each column, and which moments exist."""
+
+    index: Array  # (column,)
+    has_mean: NDArray[np.bool_]  # (column,)
+    has_variance: NDArray[np.bool_]  # (column,)
+
+
+def tails(known: Sequence[float | None] | None, values: Array) -> Tails:
+    """Return the tails of values (row, column): the exact index where theory gave it, else Hill's estimate."""
+    rows, columns = values.shape
+    index = np.array([np.nan if tail is None else tail for tail in known or [None] * columns], dtype=float)
+    estimated = np.isnan(index)
+    if estimated.any():
+        index[estimated] = hill_index(values[:, estimated])
+    return Tails(index, has_moment(index, 1.0, rows, estimated), has_moment(index, 2.0, rows, estimated))
 
 
 def tail_rows(rows: int) -> int:

@@ -207,7 +207,7 @@ def _constant(text: str, rows: int) -> pa.Array:
     return pa.StringArray.from_buffers(rows, ends, pa.py_buffer(raw * rows))
 
 
-def _open(path: Path) -> pq.ParquetFile:
+def open_table(path: Path) -> pq.ParquetFile:
     """Open a Parquet file of icl-bench; TableError or NotComparableError says what is wrong with it."""
     if not path.is_file():
         raise TableError(f"no such table: {path}; run `icl-bench run` into this folder first")
@@ -231,7 +231,7 @@ def _open(path: Path) -> pq.ParquetFile:
 
 def read_header(path: Path) -> UnitHeader:
     """Return the header of a unit; TableError when the file is damaged."""
-    metadata = _open(path).schema_arrow.metadata
+    metadata = open_table(path).schema_arrow.metadata
     if UNIT_KEY not in metadata:
         raise TableError(f"{path} is not a unit of losses: its metadata has no unit header")
     try:
@@ -252,16 +252,39 @@ def verify_unit(path: Path) -> UnitHeader:
 
 def read_unit_losses(path: Path, header: UnitHeader, model: str) -> dict[str, NDArray[np.float32]]:
     """Return one model's losses of a unit, column -> (prompt, size); absent columns are left out."""
+    [(_, losses)] = read_unit(path, header, [model], header.columns)
+    return losses
+
+
+def read_unit(
+    path: Path, header: UnitHeader, models: Sequence[str], columns: Sequence[str]
+) -> Iterator[tuple[str, dict[str, NDArray[np.float32]]]]:
+    """Yield models of a unit with their losses, column -> (prompt, size); absent columns are left out.
+
+    Raises TableError when the file is damaged.
+    """
     stored = [outcome.model for outcome in header.outcomes if outcome.status == "ok"]
+    shape = (header.n_prompts, len(header.context_sizes))
+    names = [name for name in columns if name in header.columns]
     try:
-        table = _open(path).read_row_group(stored.index(model), columns=list(header.columns))
-        shape = (header.n_prompts, len(header.context_sizes))
-        columns = {name: table.column(name) for name in header.columns}
-        return {name: column.to_numpy().reshape(shape) for name, column in columns.items() if column.null_count == 0}
+        file = open_table(path)
+        for model in models:
+            table = file.read_row_group(stored.index(model), columns=names)
+            held = {name: table.column(name) for name in names}
+            yield (
+                model,
+                {name: as_array(column).reshape(shape) for name, column in held.items() if not column.null_count},
+            )
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise TableError(
             f"{path} is damaged ({error}); run the suite again into the same folder: what is sound is kept"
         ) from error
+
+
+def as_array(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """Return a column without nulls as numpy; pyarrow's own `to_numpy` would import pandas."""
+    parts = [np.asarray(np.from_dlpack(chunk), dtype=np.float32) for chunk in column.chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
 
 
 def write_scores(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -294,7 +317,7 @@ def read_scores(path: Path) -> pa.Table:
 def _read_whole(path: Path, schema: pa.Schema, what: str, remedy: str) -> pa.Table:
     """Return a table with at least the columns of `schema`; TableError says what it should hold and what to do."""
     try:
-        table = _open(path).read()
+        table = open_table(path).read()
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path} is damaged ({error}); {remedy}") from error
     missing = [name for name in schema.names if name not in table.column_names]
@@ -324,7 +347,7 @@ def read_losses(folder: Path) -> pa.Table:
         raise TableError(f"no losses in {folder}; run `icl-bench run` into this folder first")
     try:
         return pa.concat_tables(
-            [_open(path).read().replace_schema_metadata() for path in paths], promote_options="default"
+            [open_table(path).read().replace_schema_metadata() for path in paths], promote_options="default"
         )
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"the losses in {folder} are damaged ({error}); run the suite again") from error

@@ -13,6 +13,8 @@ from icl_bench.errors import NotComparableError, TableError
 from icl_bench.tables.io import write_text
 from icl_bench.tables.schema import SCHEMA_VERSION
 
+RUN, BASELINE = "run", "baseline"
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -45,6 +47,9 @@ class Manifest:
     seconds: float = 0.0  # of the last command that worked on this folder
     cells: Mapping[str, int] = field(default_factory=dict)  # planned | ok | skipped | failed | missing
     status: str = "running"  # running | complete | incomplete
+    noise_variance: float | None = None  # of the unshifted prompts' labels; None in schema version 1
+    factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # joint shift -> labels of its single shifts
+    kind: str = RUN  # run | baseline (what paired comparison needs of a run)
     schema_version: int = SCHEMA_VERSION
 
 
@@ -73,6 +78,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         fields["scenarios"], fields["metrics"] = tuple(fields["scenarios"]), tuple(fields["metrics"])
-        return Manifest(**fields)
-    except (TypeError, KeyError) as error:
+        factors = {label: tuple(names) for label, names in fields.get("factors", {}).items()}
+        return Manifest(**{**fields, "factors": factors})
+    except (TypeError, KeyError, AttributeError) as error:
         raise TableError(f"{path} is damaged ({error}); run the suite again with --fresh") from error

@@ -1,5 +1,6 @@
-"""The schema of every table, a doc per column. Version 1.
+"""The schema of every table, a doc per column.
 
+Version 2 added the noise variance, the factors of joint shifts and baselines to the manifest; version 1 is still read.
 A table's metadata carries `icl_bench.schema`; a reader refuses a newer version and says how to upgrade.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_KEY = b"icl_bench.schema"
 STATUSES = ("ok", "error", "timeout", "nan", "skipped")
 PROMPTS = "(prompts)"
@@ -120,6 +121,20 @@ def losses_schema(columns: Sequence[str]) -> pa.Schema:
     """
     keys = [_field(*column) for column in _LOSS_COLUMNS]
     values = [_field(name, pa.float32(), f"Loss `{name}` averaged over the prompt's queries.") for name in columns]
+    return pa.schema([*keys, *values], metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
+
+
+_BASELINE_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
+    ("set", pa.int32(), "Prompt set: index into the list in the table's metadata (`icl_bench.baseline_sets`)."),
+    ("prompt", pa.int64(), "Index of the prompt within the seed."),
+    ("context_size", pa.int32(), "Labelled examples before the query."),
+)
+
+
+def baseline_schema(columns: Sequence[str]) -> pa.Schema:
+    """Return the schema of a baseline's losses: its keys, then one float32 column per model and loss."""
+    keys = [_field(*column) for column in _BASELINE_COLUMNS]
+    values = [_field(name, pa.float32(), f"Losses `{name}`; null where there are none.") for name in columns]
     return pa.schema([*keys, *values], metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
 
 

@@ -1,0 +1,143 @@
+"""Risks per prompt at every severity of a run, brought to one common list of prompts so that they are paired."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icl_bench.statistics.tails import tails
+from icl_bench.tables.loss_sets import Losses, LossSet
+from icl_bench.tables.schema import PROMPTS
+
+Array = NDArray[np.float64]
+EXCESS, BAYES, ZERO, FROZEN = "excess_risk", "bayes_risk", "zero_error", "agreement:bayes_train"
+COLUMNS = (EXCESS, BAYES, ZERO, FROZEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """The mean of a loss, with what each prompt contributes to its error."""
+
+    mean: float
+    influence: Array  # (row,) of all seeds; its mean is 0, its cluster-robust variance that of `mean`
+    has_variance: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why a loss has no mean."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RiskPoint:
+    """One scenario at one severity, all seeds: the prompt sets and what was read of them."""
+
+    scenario: str
+    label: str  # the severity as text
+    severities: tuple[float | None, ...]  # one per factor
+    identity: bool | None
+    sets: tuple[LossSet, ...]  # a seed each
+    values: tuple[dict[tuple[str, str], NDArray[np.float32]], ...]  # a seed each: (model, column) -> (prompt,)
+
+    @property
+    def axis(self) -> str:
+        """The scenario's label up to the slash."""
+        return self.scenario.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRows:
+    """The common list of prompts: `stride` rows a seed, of which a point may use fewer."""
+
+    seeds: tuple[int, ...]
+    stride: int
+
+    @property
+    def count(self) -> int:
+        """All rows."""
+        return len(self.seeds) * self.stride
+
+    def cluster_size(self, points: Sequence[RiskPoint]) -> int | None:
+        """Return how many rows in turn share a random part at some of the points; None when all rows do."""
+        sizes = {place.cluster_size for point in points for place in point.sets}
+        if None in sizes:
+            return self.stride if len(self.seeds) > 1 else None
+        return max((size for size in sizes if size is not None), default=1)
+
+    def quantity(self, point: RiskPoint, terms: Sequence[tuple[str, str]]) -> Quantity | Absence:
+        """Return the mean over prompts of the sum of losses; `terms` names them by model and column."""
+        parts, first = [], point.sets[0]
+        for place, values in zip(point.sets, point.values, strict=True):
+            for model, column in terms:
+                if (model, column) not in values:
+                    return Absence(_why_absent(place, model, column))
+            parts.append([values[term].astype(np.float64) for term in terms])
+        exact = []
+        position = first.context_sizes.index(first.headline_size)
+        for number, (model, column) in enumerate(terms):
+            whole = np.concatenate([part[number] for part in parts])
+            known = first.cells[model].tails.get(column)
+            exact.append(tails(None if known is None else [known[position]], whole[:, None]))
+        if not all(bool(item.has_mean[0]) for item in exact):
+            return Absence("the mean risk does not exist (tail index <= 1)")
+        sums = [np.sum(part, axis=0) for part in parts]
+        n_rows = sum(len(part) for part in sums)
+        mean = math.fsum(float(part.sum()) for part in sums) / n_rows
+        influence = np.zeros(self.count)
+        for place, part in zip(point.sets, sums, strict=True):
+            start = self.seeds.index(place.seed) * self.stride
+            influence[start : start + len(part)] = (part - mean) * (self.count / n_rows)
+        return Quantity(mean, influence, all(bool(item.has_variance[0]) for item in exact))
+
+
+def _why_absent(place: LossSet, model: str, column: str) -> str:
+    cell = place.cells[model]
+    if cell.status != "ok":
+        return f"{cell.status}: {cell.message}" if cell.message else cell.status
+    return cell.absent.get(column, f"the run did not store {column}")
+
+
+def read_points(losses: Losses) -> tuple[RiskPoint, ...]:
+    """Return every scenario and severity of a run at its headline context size, read a prompt set at a time."""
+    grouped: dict[
+        tuple[str, tuple[float | None, ...]], list[tuple[LossSet, dict[tuple[str, str], NDArray[np.float32]]]]
+    ]
+    grouped = {}
+    for place in losses.sets:
+        found = losses.read(place, COLUMNS, [place.headline_size])
+        values = {
+            (model, column): np.ascontiguousarray(losses_[:, 0])
+            for model, columns in found.items()
+            for column, losses_ in columns.items()
+        }
+        grouped.setdefault((place.scenario, place.point), []).append((place, values))
+    return tuple(_points(grouped))
+
+
+def _points(
+    grouped: dict[
+        tuple[str, tuple[float | None, ...]], list[tuple[LossSet, dict[tuple[str, str], NDArray[np.float32]]]]
+    ],
+) -> Iterator[RiskPoint]:
+    for (scenario, severities), members in grouped.items():
+        sets, values = zip(*members, strict=True)
+        yield RiskPoint(scenario, sets[0].severity_label, severities, sets[0].identity, sets, values)
+
+
+def prompt_rows(points: Sequence[RiskPoint]) -> PromptRows:
+    """Return the common list of prompts of all points."""
+    sets = [place for point in points for place in point.sets]
+    multiple = math.lcm(*{place.cluster_size or 1 for place in sets}) if sets else 1
+    longest = max((place.n_prompts for place in sets), default=1)
+    return PromptRows(tuple(sorted({place.seed for place in sets})), -(-longest // multiple) * multiple)
+
+
+def signal(rows: PromptRows, base: RiskPoint) -> Quantity | Absence:
+    """Return the risk of predicting zero at a point."""
+    return rows.quantity(base, [(PROMPTS, ZERO)])

@@ -1,0 +1,188 @@
+"""Contrasts of logarithms of means and medians over the same prompts, with cluster-robust standard errors.
+
+Every estimate comes with its influences, one number a prompt and column that says how the estimate moves when that
+prompt weighs more (Hampel 1974). A sum of estimates has the sum of their influences, whatever they share, so that
+paired comparisons, degradation ratios and averages over severities get their standard error from the same function.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icl_bench.statistics.intervals import cluster_means, student_t
+
+Array = NDArray[np.float64]
+Losses = NDArray[np.floating[Any]]
+
+FEWEST_DISCORDANT = 2.0
+"""A difference of medians is never taken to be surer than with this many prompts on different sides of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """An estimate per column on the log scale; `degrees` is the number of clusters less one."""
+
+    value: Array  # (column,)
+    stderr: Array  # (column,) NaN with fewer than two clusters
+    degrees: float
+
+    def interval(self, confidence: float = 0.95) -> tuple[Array, Array]:
+        """Return value -/+ t * stderr, (column,) each, with Student's t; NaN where there is no standard error."""
+        reach = student_t(self.degrees, confidence) * self.stderr
+        return self.value - reach, self.value + reach
+
+
+def log_mean(values: Losses, offset: Array | float = 0.0, cluster_size: int | None = 1) -> tuple[Array, Array]:
+    """Return log(mean + offset) (column,) and its influences (prompt, column) for `values` (prompt, column).
+
+    The influence is (value - mean) / (mean + offset), the delta method (van der Vaart 1998, section 3.1), carried to
+    the third order of the jackknife over clusters of `cluster_size` prompts (see `_jackknifed`). Where mean + offset is
+    0 the logarithm is -inf and the influences are 0: the value itself decides. Below 0 both are NaN.
+    """
+    mean, influence = _mean_and_influence(values, offset, cluster_size)
+    return _log(mean + offset), influence
+
+
+def log_median(values: Losses, offset: Array | float = 0.0) -> tuple[Array, Array]:
+    """Return log(median + offset) (column,) and its influences (prompt, column) for `values` (prompt, column).
+
+    The influence is sign(value - median) / (2 f) (van der Vaart 1998, section 21.2), f the density of log(value +
+    offset) at the median, read from the distance of the order statistics sqrt(n) ranks below and above it, which is the
+    interval of the median at two standard errors (McKean and Schrader 1984; Woodruff 1952). On the log scale nothing
+    depends on the tails. Where the lower order statistic has no logarithm the upper half is doubled; where median +
+    offset is 0 the logarithm is -inf and the influences are 0, below 0 both are NaN.
+    """
+    median, half_width = _median_and_scale(values, offset)
+    return _log(median + offset), np.sign(values - median) * half_width
+
+
+def contrast(value: Array, influence: Array, cluster_size: int | None = 1) -> Contrast:
+    """Return `value` (column,) with the cluster-robust standard error of its `influence` (prompt, column).
+
+    `cluster_size` consecutive prompts share a random part (a covariance, a task pool) and count as one; None says that
+    all do, which leaves no standard error. The sum of squares carries the factor G/(G - 1) and Student's t has G - 1
+    degrees for G clusters (Cameron and Miller 2015, sections II and VI).
+    """
+    means, weights = cluster_means(influence, cluster_size)
+    clusters = means.shape[0]
+    if clusters < 2:
+        return Contrast(value, np.full_like(value, np.nan), float(clusters - 1))
+    centred = weights[:, None] * (means - weights @ means)
+    stderr = np.sqrt(clusters / (clusters - 1.0) * np.einsum("ij,ij->j", centred, centred))
+    return Contrast(value, stderr, float(clusters - 1))
+
+
+def relative_change(
+    base: Losses,
+    head: Losses,
+    kind: Literal["mean", "median"],
+    floor: Array | float = 0.0,
+    cluster_size: int | None = 1,
+) -> Contrast:
+    """Return log[(statistic(head) + floor) / (statistic(base) + floor)] per column of paired (prompt, column) losses.
+
+    Its influences are the differences prompt by prompt, so what both runs share cancels. Columns that are equal have
+    exactly no change and no error. A statistic that turns from 0 (with its floor) to more than 0 changed by +inf, the
+    reverse by -inf. Raises ValueError when the shapes differ.
+    """
+    if base.shape != head.shape:
+        raise ValueError(f"expected losses of the same prompts and columns, got shapes {base.shape} and {head.shape}")
+    if kind == "median":
+        return _median_change(base, head, floor, cluster_size)
+    before, influence_before = _mean_and_influence(base, floor, cluster_size)
+    after, influence = _mean_and_influence(head, floor, cluster_size)
+    influence -= influence_before
+    return contrast(_log_ratio(before + floor, after + floor, after - before), influence, cluster_size)
+
+
+def _median_change(base: Losses, head: Losses, floor: Array | float, cluster_size: int | None) -> Contrast:
+    """Return the change of the medians, its standard error at least that of a few prompts on different sides.
+
+    Two nearly equal learners put every prompt on the same side of their medians; the variance read from the signs
+    would be 0 although the medians differ (for this reason a proportion near 0 gets pseudo-counts: Agresti and Coull
+    1998).
+    """
+    before, scale_before = _median_and_scale(base, floor)
+    after, scale_after = _median_and_scale(head, floor)
+    influence = np.sign(head - after) * scale_after - np.sign(base - before) * scale_before
+    value = _log_ratio(before + floor, after + floor, after - before)
+    found = contrast(value, influence, cluster_size)
+    one_prompt = 2.0 * np.maximum(scale_before, scale_after) / base.shape[0]
+    least = np.where((base == head).all(axis=0), 0.0, math.sqrt(FEWEST_DISCORDANT) * one_prompt)
+    return Contrast(value, np.maximum(found.stderr, least), found.degrees)
+
+
+def _median_and_scale(values: Losses, offset: Array | float) -> tuple[Array, Array]:
+    """Return the median (column,) and 1 / (2 f) (column,), f the density of log(value + offset) there."""
+    rows = values.shape[0]
+    lower, upper = (rows - 1) // 2, rows // 2
+    reach = min(math.ceil(math.sqrt(rows)), lower)
+    ranks = [lower - reach, lower, upper, upper + reach]
+    # contiguous columns: selecting along a stride is several times slower
+    columns = np.partition(np.ascontiguousarray(values.T), ranks, axis=1)
+    below, left, right, above = columns[:, ranks].T.astype(np.float64)
+    median = 0.5 * (left + right)
+    low, middle, high = below + offset, median + offset, above + offset
+    lowest = np.where(low > 0.0, low, middle)
+    doubled = np.where(low > 0.0, 1.0, 2.0)
+    usable = middle > 0.0
+    with np.errstate(invalid="ignore"):  # infinite on both sides: NaN
+        width = doubled * np.log(np.where(usable, high, 1.0) / np.where(usable, lowest, 1.0))
+    share = max(upper + reach - (lower - reach), 1) / rows
+    return median, np.where(middle < 0.0, np.nan, 0.5 * width / share)
+
+
+def _mean_and_influence(values: Losses, offset: Array | float, cluster_size: int | None) -> tuple[Array, Array]:
+    """Return the mean (column,) and the influences of log(mean + offset) (prompt, column)."""
+    doubles = np.asarray(values, dtype=np.float64)
+    mean: Array = doubles.mean(axis=0)
+    size = mean + offset
+    positive = size > 0.0
+    inverse = np.where(positive, 1.0, np.where(size == 0.0, 0.0, np.nan)) / np.where(positive, size, 1.0)
+    with np.errstate(invalid="ignore"):  # an infinite loss has no influence: NaN
+        relative = doubles - mean
+        relative *= inverse
+    return mean, _jackknifed(relative, cluster_size)
+
+
+def _jackknifed(relative: Array, cluster_size: int | None) -> Array:
+    """Return the jackknife's influences for `relative` (prompt, column), a prompt's excess over the mean as a share.
+
+    Without a cluster of mean excess u the logarithm moves by log(1 - u / m), m = clusters - 1, and -m times that is its
+    influence (Efron and Stein 1981): u (1 + u / (2 m) + u^2 / (3 m^2) + ...), here with each prompt's excess before the
+    bracket. The series cut there is finite also when one prompt makes up the whole mean. The delta method stops at u,
+    which understates the variance of paired log ratios of skewed losses: by 4% at 256 prompts with CV^2 = 2, by 19%
+    with CV^2 = 8, enough to double the false alarms of a year of nightly looks.
+    """
+    rows = relative.shape[0]
+    if cluster_size is None or rows <= cluster_size:
+        return relative
+    excess, weights = cluster_means(relative, cluster_size)
+    others = weights.shape[0] - 1
+    factor = excess * (1.0 / (3.0 * others * others))
+    factor += 0.5 / others
+    factor *= excess
+    factor += 1.0
+    factor = factor if cluster_size == 1 else np.repeat(factor, cluster_size, axis=0)[:rows]
+    factor *= relative
+    return factor
+
+
+def _log(size: Array) -> Array:
+    """Return log(size), -inf at 0 and NaN below, without warnings."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logarithm: Array = np.log(size)
+    return logarithm
+
+
+def _log_ratio(before: Array, after: Array, difference: Array) -> Array:
+    """Return log(after / before) (column,), accurate near 0 and 0 where both are the same, `difference` apart."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = difference / before
+        ratio = np.where(np.abs(relative) < 0.5, np.log1p(relative), np.log(after) - np.log(before))
+    return np.where(difference == 0.0, np.where(before < 0.0, np.nan, 0.0), ratio)

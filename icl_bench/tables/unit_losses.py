@@ -1,0 +1,121 @@
+"""The losses of a run, a prompt set at a time, from its units: one file per block of 256 prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icl_bench.errors import TableError
+from icl_bench.tables.io import ModelOutcome, UnitHeader, in_memory, read_header, read_unit
+from icl_bench.tables.loss_sets import LossSet, ModelLosses, StoredCell
+from icl_bench.tables.manifest import Manifest
+from icl_bench.tables.schema import PROMPTS
+
+_WORST_FIRST = ("error", "timeout", "nan", "skipped", "ok")
+
+
+class UnitLosses:
+    """Losses of a run: one file per block."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder, self.manifest = folder, manifest
+        paths = sorted((folder / "losses").glob("*.parquet"))
+        if not paths:
+            raise TableError(f"no losses in {folder / 'losses'}; run the suite again into {folder}")
+        blocks: dict[tuple[Any, ...], dict[int, dict[str, _Stored]]] = {}
+        for path in paths:
+            header = in_memory(read_header(path))
+            if header.run_digest != manifest.run_digest:
+                raise TableError(f"{path} belongs to another run than {folder}: remove it, or run the suite again")
+            key = (header.scenario, header.point, header.seed)
+            held = blocks.setdefault(key, {}).setdefault(header.block, {})
+            for stored in _current(path, header, manifest):
+                earlier = held.get(stored.outcome.model)
+                if earlier is None or earlier.outcome.status in ("error", "timeout"):
+                    held[stored.outcome.model] = stored
+        self._blocks = {key: held for key, held in blocks.items() if any(held.values())}
+        known = {label: place for place, label in enumerate(manifest.scenarios)}
+        order = sorted(self._blocks, key=lambda key: (known.get(key[0], len(known)), *_sortable(key)))
+        self.sets = tuple(_loss_set(self._blocks[key], tuple(manifest.models)) for key in order)
+
+    def read(self, place: LossSet, columns: Sequence[str], sizes: Sequence[int] | None = None) -> ModelLosses:
+        """Return the losses on one of `sets` at `sizes` (all context sizes by default).
+
+        Models that are not ok and absent columns are left out.
+        """
+        wanted = [model for model, cell in place.cells.items() if cell.status == "ok"]
+        parts: dict[str, dict[str, list[NDArray[np.float32]]]] = {model: {} for model in wanted}
+        held = self._blocks[place.scenario, place.point, place.seed]
+        positions = place.positions(sizes)
+        for block in sorted(held):
+            by_path: dict[Path, list[_Stored]] = {}
+            for model in wanted:
+                by_path.setdefault(held[block][model].path, []).append(held[block][model])
+            for path, stored in by_path.items():
+                models = [item.outcome.model for item in stored]
+                for model, losses in read_unit(path, stored[0].header, models, columns):
+                    for name, values in losses.items():
+                        parts[model].setdefault(name, []).append(values[:, positions])
+        return {
+            model: {name: np.concatenate(arrays) for name, arrays in held_columns.items()}
+            for model, held_columns in parts.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    path: Path
+    header: UnitHeader
+    outcome: ModelOutcome
+
+
+def _current(path: Path, header: UnitHeader, manifest: Manifest) -> Iterator[_Stored]:
+    """Yield the outcomes of a unit that belong to models as the manifest defines them."""
+    for outcome in header.outcomes:
+        if outcome.model == PROMPTS or manifest.models.get(outcome.model) == outcome.model_digest:
+            yield _Stored(path, header, outcome)
+
+
+def _sortable(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    scenario, point, seed = key
+    return (scenario, tuple(float("inf") if value is None else value for value in point), seed)
+
+
+def _loss_set(held: Mapping[int, Mapping[str, _Stored]], models: Sequence[str]) -> LossSet:
+    headers = [next(iter(held[block].values())).header for block in sorted(held)]
+    first = headers[0]
+    return LossSet(
+        **{name: getattr(first, name) for name in _SHARED},
+        n_prompts=sum(header.n_prompts for header in headers),
+        digests=tuple(header.prompt_digest for header in headers),
+        cells={model: _cell([held[block].get(model) for block in sorted(held)]) for model in (PROMPTS, *models)},
+    )
+
+
+_SHARED = (
+    "scenario",
+    "severity",
+    "severity_label",
+    "point",
+    "identity",
+    "seed",
+    "context_sizes",
+    "headline_size",
+    "cluster_size",
+)
+
+
+def _cell(blocks: Sequence[_Stored | None]) -> StoredCell:
+    """Return what became of a model on a whole prompt set: the worst of its blocks."""
+    found = [stored.outcome for stored in blocks if stored is not None]
+    if not found:
+        return StoredCell("missing", "no row in the tables: the cell was not run")
+    worst = min(found, key=lambda outcome: _WORST_FIRST.index(outcome.status))
+    if len(found) < len(blocks) and worst.status in ("ok", "skipped"):
+        return StoredCell("missing", f"{len(blocks) - len(found)} of {len(blocks)} blocks were not run")
+    return StoredCell(worst.status, worst.message, worst.absent, found[0].tails)
