@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from icl_bench import Run, run_suite
 from icl_bench.cli.main import app
+from icl_bench.run_scores.changes import score_changes
 from icl_bench.run_scores.records import AUSC, AXIS, GAP, INTERACTION, POINT, SCENARIO, SDR, RunScores
 from icl_bench.run_scores.scores import run_scores, scores_of
 from icl_bench.statistics.intervals import student_t
@@ -203,6 +204,43 @@ def test_what_cannot_be_known_is_null_with_the_reason(scores):
     assert threshold.value is None
     assert "does not exist" in threshold.message
     assert scores.of(SDR, POINT)["averaging", "length/ratio", "0.3333"].value is not None
+
+
+class Worsened:
+    """A run whose risks at one severity are all 20% higher."""
+
+    def __init__(self, losses) -> None:
+        self.losses, self.folder, self.manifest, self.sets = losses, losses.folder, losses.manifest, losses.sets
+
+    def read(self, place, columns, sizes=None):
+        found = self.losses.read(place, columns, sizes)
+        if (place.scenario, place.severity_label) == ("covariate/scale", "2"):
+            found["averaging"] = {name: np.float32(1.2) * values for name, values in found["averaging"].items()}
+        return found
+
+
+def test_changes_of_scores_are_paired_and_exact(run):
+    losses = open_losses(run.path)
+    same = score_changes(losses, open_losses(run.path), "squared_error")
+    known = [score for score in same.scores if score.value is not None]  # least squares has no mean at the threshold
+    assert {score.value for score in known if score.name == AUSC} == {0.0}
+    assert {(score.low, score.high) for score in known if score.name == SDR} == {(1.0, 1.0)}
+
+    changed = score_changes(losses, Worsened(losses), "squared_error")
+    risk = float(np.mean(np.concatenate([
+        losses.read(place, ["squared_error"], [SIZE])["averaging"]["squared_error"][:, 0].astype(float)
+        for place in losses.sets if (place.scenario, place.severity_label) == ("covariate/scale", "2")
+    ])))  # fmt: skip
+    rise = math.log10((1.2 * risk + NOISE) / (risk + NOISE))
+    # one severity of three in one scenario of two; SDR leaves the unshifted severity out
+    ausc = changed.of(AUSC, AXIS)["averaging", "covariate", ""]
+    assert ausc.value == pytest.approx(rise / 6.0, rel=1e-5)
+    assert ausc.low < ausc.value < ausc.high
+    assert ausc.high - ausc.low < ausc.value / 2.0  # paired: far surer than the scores themselves
+    assert changed.of(SDR, AXIS)["averaging", "covariate", ""].value == pytest.approx(10.0 ** (rise / 4.0), rel=1e-5)
+    assert changed.of(AUSC, AXIS)["ols", "covariate", ""].value == 0.0
+    # no Bayes prediction is needed to say that nothing changed
+    assert changed.of(AUSC, AXIS)["averaging", "noise", ""].n_points == 3
 
 
 def test_a_baseline_gives_the_same_scores(run, scores, tmp_path):

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from icl_bench.statistics.tails import tails
 from icl_bench.tables.loss_sets import Losses, LossSet
-from icl_bench.tables.schema import PROMPTS
 
 Array = NDArray[np.float64]
 EXCESS, BAYES, ZERO, FROZEN = "excess_risk", "bayes_risk", "zero_error", "agreement:bayes_train"
@@ -103,14 +102,14 @@ def _why_absent(place: LossSet, model: str, column: str) -> str:
     return cell.absent.get(column, f"the run did not store {column}")
 
 
-def read_points(losses: Losses) -> tuple[RiskPoint, ...]:
+def read_points(losses: Losses, columns: Sequence[str] = COLUMNS) -> tuple[RiskPoint, ...]:
     """Return every scenario and severity of a run at its headline context size, read a prompt set at a time."""
     grouped: dict[
         tuple[str, tuple[float | None, ...]], list[tuple[LossSet, dict[tuple[str, str], NDArray[np.float32]]]]
     ]
     grouped = {}
     for place in losses.sets:
-        found = losses.read(place, COLUMNS, [place.headline_size])
+        found = losses.read(place, columns, [place.headline_size])
         values = {
             (model, column): np.ascontiguousarray(losses_[:, 0])
             for model, columns in found.items()
@@ -136,8 +135,3 @@ def prompt_rows(points: Sequence[RiskPoint]) -> PromptRows:
     multiple = math.lcm(*{place.cluster_size or 1 for place in sets}) if sets else 1
     longest = max((place.n_prompts for place in sets), default=1)
     return PromptRows(tuple(sorted({place.seed for place in sets})), -(-longest // multiple) * multiple)
-
-
-def signal(rows: PromptRows, base: RiskPoint) -> Quantity | Absence:
-    """Return the risk of predicting zero at a point."""
-    return rows.quantity(base, [(PROMPTS, ZERO)])
