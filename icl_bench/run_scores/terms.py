@@ -129,7 +129,8 @@ def score(
     found = contrast(np.array([value]), influence[:, None], asked.rows.cluster_size([term.point for _, term in terms]))
     low, high = (float(end[0]) for end in found.interval())
     message = lacking[0] if lacking else ""
-    known = all(term.has_variance for _, term in terms)
+    # where nothing varies from prompt to prompt (the same losses twice), no variance is needed
+    known = all(term.has_variance for _, term in terms) or not influence.any()
     if not known:
         message = message or "no interval: the variance of a risk does not exist (tail index <= 2)"
     elif math.isnan(low):
