@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from icl_bench.errors import RunFolderError, TableError
 from icl_bench.plan import Block, PromptSet
 from icl_bench.scoring import Stored
+from icl_bench.tables.baseline import FILE as BASELINE_FILE
 from icl_bench.tables.io import in_memory, verify_unit
 from icl_bench.tables.manifest import Manifest, read_manifest
 from icl_bench.tables.schema import PROMPTS
@@ -123,6 +124,10 @@ def locked(path: Path) -> Iterator[None]:
 
 def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
     """Refuse a folder that is not this run's; empty it of an older run when `fresh`."""
+    if (path / BASELINE_FILE).exists():
+        raise RunFolderError(
+            f"{path} holds a baseline, which only `icl-bench compare --update` writes: give another --out"
+        )
     others = [item.name for item in path.iterdir() if item.name not in _OWN]
     has_manifest = (path / "manifest.json").exists()
     if others and not has_manifest:
