@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check lint types layers bench docs clean
+.PHONY: run test check lint types layers gate baseline bench docs clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,6 +18,14 @@ run: .venv/installed ## install, then run the quick suite: a table in a minute
 
 test: .venv/installed-test ## install, then every check there is
 	$(MAKE) check
+
+gate: .venv/installed ## quick.toml against the committed baseline, the way action.yml does it
+	PATH="$(CURDIR)/$(BIN):$$PATH" SUITE=suites/quick.toml BASELINE=results/baseline-quick OUT=results/quick bash action/gate.sh
+	$(BIN)/python .ci/scores_moved.py results/gate-comparison.json
+
+baseline: .venv/installed ## a change moved a score on purpose: write the baseline anew, then tell of it in CHANGELOG.md
+	$(BIN)/icl-bench run suites/quick.toml
+	$(BIN)/icl-bench compare results/baseline-quick results/quick --update
 
 check: lint types layers
 	$(BIN)/pytest -n 2 --dist worksteal
@@ -38,8 +46,9 @@ bench: .venv/installed-test ## the figures in the README, measured side by side
 	$(BIN)/python benchmarks/harness.py
 	$(BIN)/python -m benchmarks.networks
 
-docs: .venv/installed-test ## the generated table in docs/
+docs: .venv/installed-test ## the generated tables in docs/
 	$(BIN)/python -m benchmarks.exact_risks_table
+	$(BIN)/python -m benchmarks.operating_characteristics
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

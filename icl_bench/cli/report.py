@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from icl_bench.cli.console import guarded, out, say
-from icl_bench.errors import EXIT_INCOMPLETE
+from icl_bench.errors import EXIT_INCOMPLETE, UsageError
 
 if TYPE_CHECKING:
     from icl_bench.report.summary import Summary
@@ -35,12 +36,14 @@ def report(
 
     Ends with 4 when a run holds no number at all.
     """
-    from icl_bench.report.formats import TERMINAL, check_format, check_table, render
+    from icl_bench.report.formats import HTML, TERMINAL, check_format, check_table, render
     from icl_bench.report.summary import summarise
 
     wanted = "json" if as_json else format_name
     check_format(wanted)
     check_table(wanted, table)
+    if wanted == HTML and destination is None and sys.stdout.isatty():
+        raise UsageError("--format html writes a page of megabytes: give a file, --out report.html")
     summaries = [summarise(run) for run in runs]
     if destination is not None:
         _write(destination, _plain(summaries) if wanted == TERMINAL else render(summaries, wanted, table))
@@ -92,7 +95,6 @@ def _plain(summaries: list[Summary]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from icl_bench.errors import UsageError
     from icl_bench.tables.io import write_text
 
     if path.is_dir() or not path.parent.is_dir():

@@ -11,11 +11,21 @@ from icl_bench.report.summary import Summary
 Renderer = Callable[[Sequence[Summary]], str]
 
 TERMINAL = "terminal"
+HTML = "html"
+
+
+def _html(summaries: Sequence[Summary]) -> str:
+    from icl_bench.report.html.page import render as page
+
+    return page(summaries)
+
+
 RENDERERS: dict[str, Renderer] = {
     "markdown": markdown.render,
     "csv": records.render_csv,
     "json": records.render_json,
     "latex": latex.render,
+    HTML: _html,
 }
 FORMATS = (TERMINAL, *RENDERERS)
 
