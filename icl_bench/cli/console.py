@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 
 import typer
@@ -15,6 +15,7 @@ from icl_bench.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, DocumentError, Icl
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 P = ParamSpec("P")
 
@@ -28,7 +29,7 @@ def out() -> Console:
 
         def on_broken_pipe(self) -> None:
             self.quiet = True
-            _forget_stdout()
+            forget_stdout()
 
     return Stdout(highlight=False, soft_wrap=not sys.stdout.isatty())
 
@@ -40,9 +41,41 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def _forget_stdout() -> None:
+def forget_stdout() -> None:
     """Send what is still written to stdout nowhere: whoever read it went away."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+ASCII = str.maketrans({"±": "+-", "†": "^", "·": ".", "…": "~", "–": "-"})
+"""For a stdout that cannot write more."""
+
+
+def print_lines(lines: Iterable[Text], console: Console) -> None:
+    """Print styled lines on stdout, plain where it is no terminal, in ASCII where it takes no more.
+
+    A reader that goes away (`| head`) changes nothing of how the command ends.
+    """
+    try:
+        for line in lines:
+            try:
+                line.plain.encode(console.encoding)
+            except UnicodeEncodeError:
+                line.plain = line.plain.translate(ASCII).encode(console.encoding, "replace").decode(console.encoding)
+            if console.is_terminal:
+                console.print(line, soft_wrap=True)
+            else:
+                print(line.plain)  # rich would end a broken pipe with the code of a regression
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_stdout()
+
+
+def print_text(text: str) -> None:
+    """Print a text on stdout; a reader that goes away changes nothing of how the command ends."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        forget_stdout()
 
 
 def say(text: str) -> None:
@@ -76,7 +109,7 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
             say("interrupted")
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
-            _forget_stdout()
+            forget_stdout()
         except typer.Exit:
             raise
         except Exception as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from icl_bench import __version__
+from icl_bench.cli.compare import compare
 from icl_bench.cli.doctor import doctor
 from icl_bench.cli.list import list_entries
+from icl_bench.cli.plot import plot
 from icl_bench.cli.report import report
 from icl_bench.cli.run import run
 from icl_bench.cli.show import show
@@ -32,6 +34,8 @@ app.command("list")(list_entries)
 app.command("show")(show)
 app.command("validate")(validate)
 app.command("report")(report)
+app.command("plot")(plot)
+app.command("compare")(compare)
 app.command("train")(train)
 app.command("doctor")(doctor)
 

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icl_bench.cli.console import guarded, out, say
+from icl_bench.cli.console import guarded, out, print_lines, print_text, say
 from icl_bench.errors import EXIT_INCOMPLETE, UsageError
 
 if TYPE_CHECKING:
     from icl_bench.report.summary import Summary
-
-ASCII = str.maketrans({"±": "+-", "†": "^", "·": ".", "…": "~", "–": "-"})
-"""For a stdout that cannot write more."""
 
 
 @guarded
@@ -53,7 +50,7 @@ def report(
                 print()
             _show(summary)
     else:
-        print(render(summaries, wanted, table))
+        print_text(render(summaries, wanted, table))
     empty = [summary.folder for summary in summaries if not summary.has_numbers]
     if empty:
         say(f"nothing to report: no model has a number in {', '.join(empty)}; the report says why")
@@ -71,21 +68,7 @@ def _show(summary: Summary) -> None:
     from icl_bench.report.terminal import lines
 
     console = out()
-    for line in lines(summary, console.width):
-        if not _writable(line.plain, console.encoding):
-            line.plain = line.plain.translate(ASCII).encode(console.encoding, "replace").decode(console.encoding)
-        if console.is_terminal:
-            console.print(line, soft_wrap=True)
-        else:
-            print(line.plain)  # rich would end a broken pipe (`| head`) with the code of a regression
-
-
-def _writable(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
+    print_lines(lines(summary, console.width), console)
 
 
 def _plain(summaries: list[Summary]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from icl_bench.report.points import Point
-from icl_bench.report.score_rows import BAYES_RISK, ERROR, ZERO_RISK, ScoreRows, Statistic
+from icl_bench.report.score_rows import BAYES_RISK, ERROR, ZERO_RISK, ScoreRows, Statistic, load_places
 from icl_bench.tables.schema import PROMPTS
 
 
@@ -47,9 +48,10 @@ class Curve:
         return f"{self.scenario} {self.label}".strip()
 
 
-def curves(rows: ScoreRows, base: Point | None, shifted: Sequence[Point], models: Sequence[str]) -> tuple[Curve, ...]:
+def curves(folder: Path, base: Point | None, shifted: Sequence[Point], models: Sequence[str]) -> tuple[Curve, ...]:
     """Return the curves of the unshifted reference and of the worst covariate shift, where there are any."""
     chosen = [point for point in (base, _worst(shifted)) if point is not None]
+    rows = load_places(folder, [point.place for point in chosen], (ERROR, BAYES_RISK, ZERO_RISK))
     found = [_curve(rows, point, models) for point in chosen]
     return tuple(curve for curve in found if any(len(line.points) > 1 for line in curve.lines))
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from icl_bench.report.breakdown import Breakdown
-from icl_bench.report.numbers import short, with_half_width
 from icl_bench.report.points import Entry, Point
 from icl_bench.report.summary import Axis, Summary
+from icl_bench.text import short, with_half_width
 
 NOT_THE_SUITES_METRIC = "†"
 BROKEN = "!"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from icl_bench.report import wording
 from icl_bench.report.grids import Grid, axis_grid, split
-from icl_bench.report.numbers import printable
 from icl_bench.report.sections import sections
 from icl_bench.report.summary import Summary
+from icl_bench.text import printable
 
 WIDTH = 90  # characters of a table's text that fit a page at \\small
 _SPECIAL = str.maketrans(

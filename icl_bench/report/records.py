@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from icl_bench.report.numbers import printable
 from icl_bench.report.points import Entry, Point
 from icl_bench.report.score_rows import Statistic
 from icl_bench.report.summary import Summary
+from icl_bench.text import printable
 
 HEADLINE = "headline"
 TABLES = (HEADLINE, "scores", "breakdowns", "failures")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from icl_bench.report.grids import Cell, Column, Grid
-from icl_bench.report.numbers import with_half_width
 from icl_bench.report.summary import Summary
 from icl_bench.run_scores.records import AUSC, AXIS, GAP, INTERACTION, POINT, SDR, RunScore
+from icl_bench.text import with_half_width
 
 ONE = 1.0
 

@@ -84,6 +84,7 @@ class ScoreRows:
         self.metrics: set[str] = set()
         self.cells: dict[tuple[str, str, int, str], str] = {}  # scenario, severity, seed, model -> status
         self._found: dict[tuple[Place, str, str, int], list[Row]] = defaultdict(list)
+        self._sizes: dict[tuple[Place, str, str], set[int]] = defaultdict(set)
         self._failed: dict[tuple[Place, str], list[Row]] = defaultdict(list)
         self._skipped: dict[tuple[Place, str, str], list[Row]] = defaultdict(list)
         for row in rows:
@@ -106,12 +107,13 @@ class ScoreRows:
         else:
             self.metrics.add(row["metric"])
             self._found[place, row["model"], row["metric"], row["context_size"]].append(row)
+            self._sizes[place, row["model"], row["metric"]].add(row["context_size"])
             if row["headline"]:
                 self.headline[place] = row["context_size"]
 
     def sizes(self, place: Place, model: str, metric: str) -> list[int]:
         """Return the context sizes at which a model has a metric, ascending."""
-        return sorted(size for (where, who, what, size) in self._found if (where, who, what) == (place, model, metric))
+        return sorted(self._sizes.get((place, model, metric), ()))
 
     def prompt_counts(self, place: Place, model: str, size: int) -> set[int]:
         """Return the prompts a cell at a place, over all metrics and seeds."""
@@ -176,5 +178,11 @@ def _median_low(rows: Sequence[Row]) -> float | None:
 
 
 def load_rows(folder: Path) -> ScoreRows:
-    """Return the rows of a run that a summary needs; TableError when its table is missing or damaged."""
-    return ScoreRows(read_score_rows(folder / "scores.parquet", [*CHAIN, ZERO_RISK, BAYES_RISK]))
+    """Return the rows of a run at its headline context sizes; TableError when its table is missing or damaged."""
+    return ScoreRows(read_score_rows(folder / "scores.parquet", [*CHAIN, ZERO_RISK, BAYES_RISK], headline=True))
+
+
+def load_places(folder: Path, places: Sequence[Place], metrics: Sequence[str]) -> ScoreRows:
+    """Return the rows of a run at some places and every context size; TableError when its table is damaged."""
+    keys = {(place.scenario, place.label) for place in places}
+    return ScoreRows(read_score_rows(folder / "scores.parquet", metrics, places=keys))

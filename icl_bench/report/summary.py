@@ -84,7 +84,7 @@ def summarise(folder: Path) -> Summary:
         base=base,
         axes=_axes(shifted),
         breakdowns=breakdowns(base, shifted, models, identities),
-        curves=curves(rows, base, shifted, models),
+        curves=curves(folder, base, shifted, models),
         troubles=troubles(rows),
         coverage=coverage(rows, manifest),
         run_scores=run_scores(folder),

@@ -10,9 +10,9 @@ from icl_bench.report import wording
 from icl_bench.report.chart import Chart, Mark, draw
 from icl_bench.report.curves import Curve
 from icl_bench.report.grids import Cell, Grid, axis_grid, split
-from icl_bench.report.numbers import shortened
 from icl_bench.report.sections import Section, sections
 from icl_bench.report.summary import Summary
+from icl_bench.text import shortened
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from icl_bench.report.coverage import Trouble
 from icl_bench.report.grids import BROKEN, NOT_THE_SUITES_METRIC
-from icl_bench.report.numbers import printable, short
 from icl_bench.report.points import NEAR_BAYES
 from icl_bench.report.score_rows import CHAIN, ERROR, WORST_FIRST
 from icl_bench.report.summary import Summary
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.text import printable, short
 
 _METRICS = {
     CHAIN[0]: "normalised excess risk: (risk - Bayes risk) / risk of predicting zero; 0 is Bayes",

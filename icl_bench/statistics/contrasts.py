@@ -58,7 +58,7 @@ def log_median(values: Losses, offset: Array | float = 0.0) -> tuple[Array, Arra
     offset is 0 the logarithm is -inf and the influences are 0, below 0 both are NaN.
     """
     median, half_width = _median_and_scale(values, offset)
-    return _log(median + offset), np.sign(values - median) * half_width
+    return _log(median + offset), _side(values, median) * half_width
 
 
 def contrast(value: Array, influence: Array, cluster_size: int | None = 1) -> Contrast:
@@ -109,12 +109,17 @@ def _median_change(base: Losses, head: Losses, floor: Array | float, cluster_siz
     """
     before, scale_before = _median_and_scale(base, floor)
     after, scale_after = _median_and_scale(head, floor)
-    influence = np.sign(head - after) * scale_after - np.sign(base - before) * scale_before
+    influence = _side(head, after) * scale_after - _side(base, before) * scale_before
     value = _log_ratio(before + floor, after + floor, after - before)
     found = contrast(value, influence, cluster_size)
     one_prompt = 2.0 * np.maximum(scale_before, scale_after) / base.shape[0]
     least = np.where((base == head).all(axis=0), 0.0, math.sqrt(FEWEST_DISCORDANT) * one_prompt)
     return Contrast(value, np.maximum(found.stderr, least), found.degrees)
+
+
+def _side(values: Losses, median: Array) -> Array:
+    """Return 1 above the median, -1 below and 0 on it (prompt, column), also for infinite values."""
+    return np.greater(values, median).astype(np.float64) - np.less(values, median)
 
 
 def _median_and_scale(values: Losses, offset: Array | float) -> tuple[Array, Array]:

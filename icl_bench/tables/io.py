@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -326,18 +325,44 @@ def _read_whole(path: Path, schema: pa.Schema, what: str, remedy: str) -> pa.Tab
     return table
 
 
-def read_score_rows(path: Path, metrics: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows of scores.parquet with one of `metrics`, and every row whose status is not ok."""
-    table = read_scores(path)
+def read_score_rows(
+    path: Path, metrics: Sequence[str], *, headline: bool = False, places: Collection[tuple[str, str]] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of scores.parquet with one of `metrics`, and every row whose status is not ok.
+
+    `headline` keeps the context size that summaries show alone, `places` these scenarios and severity labels alone.
+    Read in batches: memory grows with the rows that are returned. Raises TableError when the table is missing or
+    damaged.
+    """
     wanted = set(metrics)
-    columns = zip(table.column("metric").to_pylist(), table.column("status").to_pylist(), strict=True)
-    keep = [metric in wanted or status != "ok" for metric, status in columns]
+
+    def is_kept(metric: str | None, status: str, shown: bool | None, scenario: str, label: str) -> bool:
+        if places is not None and (scenario, label) not in places:
+            return False
+        return status != "ok" or (metric in wanted and (not headline or bool(shown)))
+
     kept: list[dict[str, Any]] = []
-    for is_kept, run in itertools.groupby(range(len(keep)), key=keep.__getitem__):
-        if is_kept:  # by slices: pyarrow's own filters import pandas
-            rows = list(run)
-            kept.extend(table.slice(rows[0], len(rows)).to_pylist())
+    try:
+        for batch in _score_batches(path):
+            columns = [batch.column(name).to_pylist() for name in _FILTERED]
+            mask = np.fromiter(map(is_kept, *columns), dtype=bool, count=batch.num_rows)
+            # from its bits: `pa.array` would import pandas
+            bits = pa.py_buffer(np.packbits(mask, bitorder="little"))
+            kept.extend(batch.filter(pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits])).to_pylist())
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
     return kept
+
+
+_FILTERED = ("metric", "status", "headline", "scenario", "severity_label")
+
+
+def _score_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    file, schema = open_table(path), scores_schema()
+    missing = [name for name in schema.names if name not in file.schema_arrow.names]
+    if missing:
+        raise TableError(f"{path} is not a table of scores: it lacks the column {missing[0]!r}")
+    yield from file.iter_batches(1 << 16)
 
 
 def read_losses(folder: Path) -> pa.Table:

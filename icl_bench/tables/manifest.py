@@ -63,7 +63,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / "manifest.json"
     try:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise TableError(
             f"{folder} is not a run: it has no manifest.json; give a folder that `icl-bench run` wrote"
         ) from error

@@ -1,4 +1,4 @@
-"""Numbers as short text: three significant digits, half widths to the same decimals."""
+"""Numbers and messages as short text: three significant digits, half widths to match, no control characters."""
 
 from __future__ import annotations
 

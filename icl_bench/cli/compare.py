@@ -1,0 +1,202 @@
+"""`icl-bench compare BASE HEAD`: the gate that is red only when something got worse."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from icl_bench.cli.console import guarded, out, print_lines, print_text, say
+from icl_bench.errors import EXIT_PASS, NotComparableError, TableError, UsageError
+
+if TYPE_CHECKING:
+    from icl_bench.compare.settings import Settings
+    from icl_bench.compare.view import View
+    from icl_bench.tables.loss_sets import Losses
+
+
+@guarded
+def compare(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="Older run, or baseline.", show_default=False)],
+    head: Annotated[Path, typer.Argument(metavar="HEAD", help="Newer run.", show_default=False)],
+    metric: Annotated[
+        str | None, typer.Option(help="Loss to compare by [default: squared_error where both have it].")
+    ] = None,
+    margin: Annotated[
+        str | None, typer.Option(help="Rise of the risk that is no regression: 5% or 0.05 [default: 1%].")
+    ] = None,
+    alpha: Annotated[str | None, typer.Option(help="Chance of any false alarm [default: 0.05].")] = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="Context sizes judged: all or headline [default: all; of --update: headline].")
+    ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="List missing and failed cells, and judge the others.")
+    ] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Afterwards make HEAD the baseline in BASE's folder; ends with 0.")
+    ] = False,
+    sequential: Annotated[
+        Path | None,
+        typer.Option("--sequential", metavar="STATE.json", help="Add tonight's runs to a nightly gate's state."),
+    ] = None,
+    format_name: Annotated[
+        str, typer.Option("--format", "-f", help="terminal, markdown, json, junit or github.")
+    ] = "terminal",
+    destination: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every cell on the terminal.")] = False,
+) -> None:
+    """Hold HEAD against BASE, prompt by prompt: did any cell get worse by more than the margin?
+
+    Ends with 0 when none did, 1 on a regression, 2 on bad usage or a bad file, 3 when the runs ask different questions
+    (suite, version, prompts, newer tables), 4 when cells are missing or failed, or nothing was compared.
+    """
+    from icl_bench.compare.formats import check_format
+
+    wanted = "json" if as_json else format_name
+    check_format(wanted)
+    if destination is not None and (destination.is_dir() or not destination.parent.is_dir()):
+        raise UsageError(f"--out {destination}: expected a file in an existing folder")
+    settings = _settings(metric, margin, alpha, sizes, allow_missing)
+    if sequential is not None:
+        _check_sequential(update, sizes)
+        shown = _nightly(sequential, base, head, settings, margin is not None, alpha is not None)
+        _show(shown, wanted, destination, verbose)
+        raise typer.Exit(shown.exit_code)
+    if update:
+        _update(base, head, settings, sizes, wanted, destination, verbose)
+        raise typer.Exit(EXIT_PASS)
+    shown = _compared(base, head, settings)
+    _show(shown, wanted, destination, verbose)
+    raise typer.Exit(shown.exit_code)
+
+
+def _settings(metric: str | None, margin: str | None, alpha: str | None, sizes: str | None, missing: bool) -> Settings:
+    from icl_bench.compare import settings
+
+    return settings.Settings(
+        metric,
+        settings.MARGIN if margin is None else settings.margin_from(margin),
+        settings.ALPHA if alpha is None else settings.alpha_from(alpha),
+        settings.ALL if sizes is None else settings.sizes_from(sizes),
+        missing,
+    )
+
+
+def _compared(base: Path, head: Path, settings: Settings) -> View:
+    from icl_bench.compare.comparison import check_two_folders, compare
+    from icl_bench.compare.comparison_view import view
+    from icl_bench.tables.losses import open_losses
+
+    check_two_folders(base, head)
+    return view(compare(open_losses(base), open_losses(head), settings))
+
+
+def _check_sequential(update: bool, sizes: str | None) -> None:
+    if update:
+        raise UsageError("--sequential and --update exclude each other: a nightly gate compares two runs of one night")
+    if sizes == "all":
+        raise UsageError("--sequential watches the headline context size of every cell; leave --sizes away")
+
+
+def _nightly(path: Path, base: Path, head: Path, settings: Settings, margin_given: bool, alpha_given: bool) -> View:
+    from icl_bench.compare.comparison import check_two_folders
+    from icl_bench.compare.nightly import NightlySettings, look
+    from icl_bench.compare.nightly_view import view
+    from icl_bench.tables.losses import open_losses
+
+    check_two_folders(base, head)
+    asked = NightlySettings(
+        settings.metric,
+        settings.margin if margin_given else None,
+        settings.alpha if alpha_given else None,
+        settings.allow_missing,
+    )
+    return view(look(path, open_losses(base), open_losses(head), asked))
+
+
+def _update(
+    base: Path,
+    head: Path,
+    settings: Settings,
+    sizes: str | None,
+    format_name: str,
+    destination: Path | None,
+    verbose: bool,
+) -> None:
+    """Show the comparison with the old baseline where there is one, then write the new."""
+    from icl_bench.compare.baseline_folder import check_baseline_folder, check_complete, update
+    from icl_bench.compare.comparison import check_two_folders
+    from icl_bench.tables.losses import open_losses
+
+    check_two_folders(base, head)
+    check_baseline_folder(base)
+    losses = open_losses(head)
+    check_complete(losses, settings.allow_missing)
+    if (base / "manifest.json").exists():
+        shown = _before_update(base, losses, settings)
+        if shown is not None:
+            _show(shown, format_name, destination, verbose)
+            if shown.exit_code:
+                say(f"--update accepts this (it would end with {shown.exit_code})")
+    else:
+        say(f"there was no baseline in {base}")
+    digest = update(base, losses, settings.metric, sizes, settings.allow_missing)
+    say(f"wrote the baseline {digest} into {base}; mention {digest} in CHANGELOG under Scores, with what moved and why")
+
+
+def _before_update(base: Path, head: Losses, settings: Settings) -> View | None:
+    """Return the comparison with the baseline that is to be replaced; None, and why on stderr, where there is none."""
+    from icl_bench.compare.comparison import compare
+    from icl_bench.compare.comparison_view import view
+    from icl_bench.tables.losses import open_losses
+
+    try:
+        return view(compare(open_losses(base), head, settings))
+    except (NotComparableError, TableError) as error:
+        say(f"not compared with the old baseline: {error}")
+        return None
+
+
+def _show(shown: View, format_name: str, destination: Path | None, verbose: bool) -> None:
+    """Print or write a comparison."""
+    from icl_bench.compare.formats import GITHUB, RENDERERS, TERMINAL
+    from icl_bench.compare.terminal import lines
+    from icl_bench.tables.io import write_text
+
+    if format_name == GITHUB:
+        _summarise_job(shown)
+    if destination is not None:
+        text = _plain(shown, verbose) if format_name == TERMINAL else RENDERERS[format_name](shown)
+        write_text(destination, text.rstrip("\n") + "\n")
+        say(shown.verdict)
+        say(f"wrote {destination}")
+        return
+    if format_name == TERMINAL:
+        console = out()
+        print_lines(lines(shown, console.width, verbose), console)
+    else:
+        print_text(RENDERERS[format_name](shown))
+
+
+def _summarise_job(shown: View) -> None:
+    """Append to the job summary of GitHub Actions where there is one; a summary that fails hides no verdict."""
+    from icl_bench.compare.github import append_summary
+    from icl_bench.errors import OutputError
+
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        try:
+            append_summary(shown, Path(path))
+        except OutputError as error:
+            say(f"warning: {error}")
+
+
+def _plain(shown: View, verbose: bool) -> str:
+    from icl_bench.compare.terminal import lines
+
+    return "\n".join(line.plain for line in lines(shown, out().width, verbose))

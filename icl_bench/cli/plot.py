@@ -1,0 +1,70 @@
+"""`icl-bench plot RUN... --kind KIND --out FILE`: a figure for a paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from icl_bench.cli.console import guarded, say
+
+
+@guarded
+def plot(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Results folders.", show_default=False)],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            "-k",
+            help="severity, context, heatmap, scores, agreement, interaction or breakdown.",
+            show_default=False,
+        ),
+    ],
+    destination: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="File; its ending is the format: pdf, svg, png or eps.", show_default=False),
+    ],
+    models: Annotated[str, typer.Option(help="Only these models: names or globs, comma-separated.")] = "",
+    scenarios: Annotated[
+        str, typer.Option("--scenarios", "--scenario", help="Only these scenarios: names or globs, comma-separated.")
+    ] = "",
+    severity: Annotated[
+        str,
+        typer.Option(
+            "--severity",
+            help="Only these severities, comma-separated; context and agreement show no shift and the worst covariate"
+            " shift unless told.",
+        ),
+    ] = "",
+    metric: Annotated[
+        str | None, typer.Option(help="What is shown [default: risk (squared_error); heatmap: as reports].")
+    ] = None,
+    width: Annotated[float, typer.Option(help="Inches; a column of a two-column paper has 3.25.")] = 5.5,
+    height: Annotated[float | None, typer.Option(help="Inches [default: what the panels take].")] = None,
+) -> None:
+    """Draw one figure of finished runs: vector, fonts as text, colours that everyone can tell apart.
+
+    Several runs are laid over each other in severity and context, a dash pattern each. Ends with 4, and writes
+    nothing, when a run has nothing to draw.
+    """
+    from icl_bench.report.figures.drawing import plot as draw
+    from icl_bench.report.figures.request import Request
+
+    request = Request(
+        kind=kind,
+        out=destination,
+        models=_names(models),
+        scenarios=_names(scenarios),
+        severities=_names(severity),
+        metric=metric,
+        width=width,
+        height=height,
+    )
+    draw(runs, request)
+    say(f"wrote {destination}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

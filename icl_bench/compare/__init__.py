@@ -1,0 +1,1 @@
+"""Two runs on the same prompts: what got worse, what got better, and what cannot be told."""

@@ -1,0 +1,49 @@
+"""The cells of a comparison, seeds pooled, and what may become of one that cannot be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FAILED = ("error", "timeout", "nan")
+"""Statuses of a cell that was asked and gave no number."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One model under one scenario and severity; its seeds are pooled."""
+
+    scenario: str
+    point: tuple[float | None, ...]  # one severity per factor of the scenario
+    severity_label: str
+    model: str
+
+    @property
+    def place(self) -> str:
+        """`covariate/scale 2`."""
+        return f"{self.scenario} {self.severity_label}".strip()
+
+    @property
+    def name(self) -> str:
+        """`ols, covariate/scale 2`."""
+        return f"{self.model}, {self.place}"
+
+
+MISSING, BROKEN, SKIPPED, NEW = "missing", "failed", "skipped", "new"
+"""Kinds of cells that are not compared; the first two make a comparison incomplete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uncompared:
+    """A cell that is not compared on one seed, and why."""
+
+    cell: Cell
+    seed: int
+    kind: str  # missing | failed | skipped | new
+    base: str  # status in BASE
+    head: str  # status in HEAD
+    message: str  # what the run that lacks it says
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether a comparison without it is incomplete."""
+        return self.kind in (MISSING, BROKEN)

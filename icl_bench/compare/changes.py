@@ -1,0 +1,210 @@
+"""How the risk of each cell changed: paired on the same prompts, a scenario and severity at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icl_bench.compare.cells import BROKEN, Cell, Uncompared
+from icl_bench.compare.pairing import PairedPoint, PairedSet
+from icl_bench.compare.pooling import cluster_rows, whole_clusters
+from icl_bench.statistics.contrasts import Contrast, relative_change
+from icl_bench.statistics.tails import has_moment, hill_index
+from icl_bench.tables.loss_sets import Losses, LossSet, ModelLosses
+from icl_bench.tables.schema import PROMPTS
+
+Array = NDArray[np.float64]
+Stored = NDArray[np.float32]
+Kind = Literal["mean", "median"]
+
+RELATIVE_FLOOR = 1e-6
+"""Share of the signal that is added to both risks: below it a risk is rounding, and its changes mean nothing."""
+SMALLEST_FLOOR = 1e-30
+SIGNAL = "zero_error"
+"""Loss of the prompts that says what the signal is: the risk of predicting zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellChange:
+    """The change of one cell from BASE to HEAD at every context size that is judged."""
+
+    cell: Cell
+    seeds: tuple[int, ...]
+    n_prompts: int  # of all seeds together
+    sizes: tuple[int, ...]
+    headline: int  # position of the headline context size
+    equal: bool  # whether every loss is the same, bit by bit
+    by_mean: NDArray[np.bool_]  # (size,) ratio of means; of medians where no mean or no variance exists
+    base_risk: Array  # (size,) mean or median in BASE; NaN where the losses are equal and nothing was computed
+    head_risk: Array  # (size,)
+    change: Contrast  # of the logarithm of the risk, (size,)
+
+    @property
+    def headline_size(self) -> int:
+        """Context size that summaries show."""
+        return self.sizes[self.headline]
+
+    @property
+    def statistic(self) -> Kind:
+        """What is compared at the headline size."""
+        return "mean" if self.by_mean[self.headline] else "median"
+
+
+def point_changes(
+    base: Losses,
+    head: Losses,
+    point: PairedPoint,
+    metric: str,
+    kinds: Mapping[Cell, Kind] | None = None,
+) -> Iterator[CellChange | Uncompared]:
+    """Yield the change of every cell of one scenario and severity, its seeds pooled as further prompts.
+
+    `kinds` is a nightly gate's: it fixes what is compared in the cells that it names. Elsewhere it is the ratio of
+    means where theory or Hill's estimate allows mean and variance in both runs, else the ratio of medians. A cell with
+    losses that are not finite is yielded as failed.
+    """
+    pairs = [
+        (paired, base.read(paired.base, [metric, SIGNAL]), head.read(paired.head, [metric, SIGNAL]))
+        for paired in point.sets
+    ]
+    floor = _floor([held for _, held, _ in pairs], point, metric)
+    for model in point.models:
+        cell = point.cell(model)
+        kept: list[tuple[PairedSet, Stored, Stored]] = []
+        for paired, before, after in pairs:
+            if model not in paired.models:
+                continue
+            one = _at(paired.base, before[model][metric], point.sizes)
+            other = _at(paired.head, after[model][metric], point.sizes)
+            broken = _not_finite(cell, paired, one, other)
+            if broken is None:
+                kept.append((paired, one, other))
+            else:
+                yield broken
+        if kept:
+            yield _cell_change(cell, point, metric, kept, floor, (kinds or {}).get(cell), kinds is not None)
+
+
+def _at(place: LossSet, losses: Stored, sizes: Sequence[int]) -> Stored:
+    """Return the columns of (prompt, size) losses at `sizes`, not copied where they are all."""
+    if place.context_sizes == tuple(sizes):
+        return losses
+    return losses[:, [place.context_sizes.index(size) for size in sizes]]
+
+
+def _not_finite(cell: Cell, paired: PairedSet, one: Stored, other: Stored) -> Uncompared | None:
+    """Return the cell as failed when a loss is NaN or infinite, which a sound table never holds."""
+    sound = [bool(np.isfinite(losses).all()) for losses in (one, other)]
+    if all(sound):
+        return None
+    base, head = ("ok" if is_sound else "nan" for is_sound in sound)
+    return Uncompared(cell, paired.head.seed, BROKEN, base, head, "the table holds losses that are not finite")
+
+
+def _floor(read: Sequence[ModelLosses], point: PairedPoint, metric: str) -> float:
+    """Return what is added to the risks of a point: a millionth of the signal.
+
+    The signal is the risk of predicting zero where it is stored. Else it is the median over the models of their risk,
+    which neither an exact model nor one that diverges moves.
+    """
+    headline = [paired.base.context_sizes.index(point.headline_size) for paired in point.sets]
+    signals = [
+        float(held[PROMPTS][SIGNAL][:, column].mean(dtype=np.float64))
+        for held, column in zip(read, headline, strict=True)
+        if SIGNAL in held.get(PROMPTS, {})
+    ]
+    if not signals:
+        signals = [
+            float(losses[metric][:, column].mean(dtype=np.float64))
+            for held, column in zip(read, headline, strict=True)
+            for model, losses in held.items()
+            if model != PROMPTS and metric in losses
+        ]
+    finite = [signal for signal in signals if np.isfinite(signal)]
+    return max(RELATIVE_FLOOR * float(np.median(finite)) if finite else 0.0, SMALLEST_FLOOR)
+
+
+def _cell_change(
+    cell: Cell,
+    point: PairedPoint,
+    metric: str,
+    kept: Sequence[tuple[PairedSet, Stored, Stored]],
+    floor: float,
+    kind: Kind | None,
+    is_nightly: bool,
+) -> CellChange:
+    size = kept[0][0].base.cluster_size
+    before = _pooled([one for _, one, _ in kept], size)
+    after = _pooled([other for _, _, other in kept], size)
+    equal = all(np.array_equal(one, other) for _, one, other in kept)
+    cluster_size = cluster_rows([len(one) for _, one, _ in kept], size)
+    if kind is not None:
+        by_mean = np.full(len(point.sizes), kind == "mean")
+    else:  # a first night settles the statistic of all later ones, so even equal losses are looked at
+        by_mean = _mean_and_variance(
+            kept[0][0], cell.model, metric, point.sizes, before, after, is_nightly or not equal
+        )
+    if equal:
+        clusters = 1 if cluster_size is None else -(-len(before) // cluster_size)
+        nothing = np.zeros(len(point.sizes))
+        change = Contrast(nothing, nothing, float(max(clusters - 1, 1)))
+        base_risk = head_risk = np.full(len(point.sizes), np.nan)
+    else:
+        change = _change(before, after, by_mean, floor, cluster_size)
+        base_risk, head_risk = (_risks(losses, by_mean) for losses in (before, after))
+    seeds = tuple(paired.head.seed for paired, _, _ in kept)
+    headline = point.sizes.index(point.headline_size)
+    return CellChange(cell, seeds, len(before), point.sizes, headline, equal, by_mean, base_risk, head_risk, change)
+
+
+def _pooled(losses: Sequence[Stored], cluster_size: int | None) -> Stored:
+    """Return the prompts of all seeds below each other, (prompt, size)."""
+    parts = [part[: whole_clusters(len(part), cluster_size, len(losses))] for part in losses]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _mean_and_variance(
+    paired: PairedSet, model: str, metric: str, sizes: Sequence[int], before: Stored, after: Stored, estimate: bool
+) -> NDArray[np.bool_]:
+    """Tell for each size whether the losses of both runs have a mean and a variance.
+
+    Where theory gives no tail index it is estimated if `estimate`, else taken to be large.
+    """
+    exist = np.ones(len(sizes), dtype=bool)
+    for place, losses in ((paired.base, before), (paired.head, after)):
+        stored = dict(zip(place.context_sizes, place.cells[model].tails[metric], strict=True))
+        index = np.array([np.nan if stored[size] is None else stored[size] for size in sizes], dtype=np.float64)
+        estimated = np.isnan(index)
+        if not estimate:
+            index[estimated] = np.inf
+        elif estimated.any():
+            index[estimated] = hill_index(losses[:, estimated].astype(np.float64))
+        for order in (1.0, 2.0):
+            exist &= has_moment(index, order, len(losses), estimated)
+    return exist
+
+
+def _change(
+    before: Stored, after: Stored, by_mean: NDArray[np.bool_], floor: float, cluster_size: int | None
+) -> Contrast:
+    """Return the log ratios of means at some sizes and of medians at the others."""
+    value, stderr, degrees = np.empty(len(by_mean)), np.empty(len(by_mean)), 0.0
+    choices: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("mean", by_mean), ("median", ~by_mean))
+    for kind, chosen in choices:
+        if chosen.any():
+            columns = slice(None) if chosen.all() else chosen
+            part = relative_change(before[:, columns], after[:, columns], kind, floor, cluster_size)
+            value[chosen], stderr[chosen], degrees = part.value, part.stderr, part.degrees
+    return Contrast(value, stderr, degrees)
+
+
+def _risks(losses: Stored, by_mean: NDArray[np.bool_]) -> Array:
+    """Return the mean or median of each column of (prompt, size) losses."""
+    found: Array = losses.mean(axis=0, dtype=np.float64)
+    if not by_mean.all():
+        found[~by_mean] = np.median(losses[:, ~by_mean], axis=0)
+    return found

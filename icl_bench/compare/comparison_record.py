@@ -1,0 +1,100 @@
+"""A comparison as plain values for JSON: every cell, every context size, every number that was computed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from icl_bench.compare.cells import Cell, Uncompared
+from icl_bench.compare.changes import RELATIVE_FLOOR
+from icl_bench.compare.comparison import Comparison
+from icl_bench.compare.judging import CONFIDENCE, HEADLINE_SHARE, POWER, JudgedCell
+
+FORMAT_VERSION = 1
+
+
+def record(comparison: Comparison) -> dict[str, Any]:
+    """Return what `--format json` prints, but for the verdict; docs/compare.md says what each key means."""
+    settings = comparison.settings
+    return {
+        "format": "icl-bench comparison",
+        "format_version": FORMAT_VERSION,
+        "base": str(comparison.base),
+        "head": str(comparison.head),
+        "suite": comparison.suite,
+        "suite_version": comparison.suite_version,
+        "metric": comparison.changes.metric,
+        "margin": settings.margin,
+        "alpha": settings.alpha,
+        "sizes": settings.sizes,
+        "allow_missing": settings.allow_missing,
+        "confidence": CONFIDENCE,
+        "power": POWER,
+        "headline_share": HEADLINE_SHARE,
+        "relative_floor": RELATIVE_FLOOR,
+        "counts": comparison.counts,
+        "cells": [_cell(judged) for judged in comparison.cells],
+        "not_compared": uncompared_records(comparison.changes.uncompared),
+        "run_level": dataclasses.asdict(comparison.scores),
+        "notes": list(comparison.changes.notes),
+    }
+
+
+def cell_record(cell: Cell) -> dict[str, Any]:
+    """Return what names a cell."""
+    return {
+        "model": cell.model,
+        "scenario": cell.scenario,
+        "severity": cell.point[0] if len(cell.point) == 1 else None,
+        "severity_label": cell.severity_label,
+    }
+
+
+def uncompared_records(uncompared: Sequence[Uncompared]) -> list[dict[str, Any]]:
+    """Return cells that were not compared, each with the reason."""
+    return [
+        {
+            **cell_record(item.cell),
+            "seed": item.seed,
+            "kind": item.kind,
+            "base": item.base,
+            "head": item.head,
+            "message": item.message,
+        }
+        for item in uncompared
+    ]
+
+
+def _cell(judged: JudgedCell) -> dict[str, Any]:
+    found = judged.found
+    columns = {
+        "context_size": list(found.sizes),
+        "statistic": ["mean" if by_mean else "median" for by_mean in found.by_mean.tolist()],
+        "base": found.base_risk.tolist(),
+        "head": found.head_risk.tolist(),
+        "change": _shares(found.change.value.tolist()),
+        "low": _shares(judged.low.tolist()),
+        "high": _shares(judged.high.tolist()),
+        "p_worse": judged.p_worse.tolist(),
+        "p_better": judged.p_better.tolist(),
+    }
+    names, at = list(columns), found.headline
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return {
+        **cell_record(found.cell),
+        "seeds": list(found.seeds),
+        "n_prompts": found.n_prompts,
+        "verdict": judged.verdict,
+        "headline": rows[at],
+        "smallest_detectable": judged.detectable,
+        "significantly_worse_at": list(judged.worse_sizes),
+        "significantly_better_at": list(judged.better_sizes),
+        "sizes": rows,
+    }
+
+
+def _shares(log_ratios: Sequence[float]) -> list[float]:
+    """Return ratios less one; 0.05 is a rise of 5%."""
+    return [math.expm1(value) if value < 700.0 else math.inf for value in log_ratios]

@@ -1,0 +1,226 @@
+"""A comparison as sections: what got worse, what got better, what lacks, and every model on every scenario."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from icl_bench.compare import wording
+from icl_bench.compare.amounts import counted, interval, magnitude, percent, probability, size_list, where
+from icl_bench.compare.comparison import Comparison
+from icl_bench.compare.comparison_record import record
+from icl_bench.compare.judging import EQUAL, IMPROVEMENT, NO_WORSE, REGRESSION, UNDECIDED, VERDICTS, JudgedCell
+from icl_bench.compare.view import BETTER, SAME, UNSURE, WORSE, Annotation, Case, Entry, Section, Table, View
+from icl_bench.errors import EXIT_INCOMPLETE, EXIT_REGRESSION
+from icl_bench.run_scores.records import AUSC, SDR, RunScore
+from icl_bench.text import printable, short
+
+SHOWN = {REGRESSION: 20, IMPROVEMENT: 10}
+"""Changed cells that a table shows; the table of every cell has the others."""
+
+_MARKS = {REGRESSION: "!", IMPROVEMENT: "*", UNDECIDED: "?", NO_WORSE: " ", EQUAL: ""}
+_STANDINGS = {REGRESSION: WORSE, IMPROVEMENT: BETTER, UNDECIDED: UNSURE, NO_WORSE: "", EQUAL: SAME}
+_LEGEND = (
+    "!: a regression (at the headline context size or another); *: an improvement; ?: the 95% interval reaches beyond"
+    " the margin, so too noisy to tell; =: equal to the bit. Changes are of the mean risk after the headline number of"
+    " examples (med: of the median, where no mean or no variance exists); each interval is of its cell alone."
+)
+
+
+def view(comparison: Comparison) -> View:
+    """Return what every format shows of a comparison."""
+    ends = {EXIT_REGRESSION: WORSE, EXIT_INCOMPLETE: UNSURE}
+    return View(
+        verdict=wording.verdict(comparison),
+        standing=ends.get(comparison.exit_code, SAME),
+        exit_code=comparison.exit_code,
+        head=wording.head(comparison),
+        sections=tuple(_sections(comparison)),
+        cases=tuple(_cases(comparison)),
+        annotations=tuple(_annotations(comparison)),
+        record=record(comparison),
+    )
+
+
+def _sections(comparison: Comparison) -> Iterator[Section]:
+    for verdict, title in ((REGRESSION, "Regressions"), (IMPROVEMENT, "Improvements")):
+        cells = sorted(comparison.of(verdict), key=_by_change, reverse=verdict == REGRESSION)
+        if cells:
+            shown = SHOWN[verdict]
+            more = (f"the {shown} largest of {len(cells):,}",) if len(cells) > shown else ()
+            yield Section(title, more, _cell_table(cells[:shown], verdict))
+    if comparison.changes.uncompared:
+        yield Section("Not compared", wording.uncompared_lines(comparison.changes.uncompared))
+    changed = [judged for judged in comparison.cells if judged.verdict != EQUAL]
+    if changed:
+        yield Section("Worst change on each scenario", _equal_models(comparison), _overview(comparison))
+        yield Section("", (_LEGEND,))
+    if comparison.scores.scores:
+        yield Section("Change of the run-level scores", wording.scores_lines(comparison), _scores_table(comparison))
+    if comparison.cells:
+        cells = sorted(comparison.cells, key=lambda judged: VERDICTS.index(judged.verdict))
+        yield Section("Every cell", (), _detail_table(cells), detail=True)
+
+
+def _by_change(judged: JudgedCell) -> float:
+    return float(judged.found.change.value[judged.found.headline])
+
+
+def _cell_table(cells: Sequence[JudgedCell], verdict: str) -> Table:
+    """Return one row per changed cell: how much, how sure, at which context sizes."""
+    rows = []
+    for judged in cells:
+        found, at = judged.found, judged.found.headline
+        p_values, sizes = (
+            (judged.p_worse, judged.worse_sizes) if verdict == REGRESSION else (judged.p_better, judged.better_sizes)
+        )
+        rows.append(
+            (
+                Entry(printable(found.cell.model)),
+                Entry(printable(found.cell.place)),
+                Entry(_change(judged), _STANDINGS[verdict]),
+                Entry(interval(float(judged.low[at]), float(judged.high[at]))),
+                Entry(probability(float(p_values.min()))),
+                Entry(size_list(sizes, found.sizes)),
+            )
+        )
+    return Table(("model", "scenario", "change", "95% interval", "p", "significant at"), tuple(rows), labels=2)
+
+
+def _change(judged: JudgedCell) -> str:
+    text = percent(_by_change(judged))
+    return text if judged.found.statistic == "mean" else f"med {text}"
+
+
+def _detail_table(cells: Sequence[JudgedCell]) -> Table:
+    """Return one row per cell, marked as in the overview."""
+    rows = []
+    for judged in cells:
+        found, at = judged.found, judged.found.headline
+        known = not found.equal
+        change = f"{_change(judged)}{_MARKS[judged.verdict]}" if known else "="
+        rows.append(
+            (
+                Entry(printable(found.cell.model)),
+                Entry(printable(found.cell.place)),
+                Entry(change, _STANDINGS[judged.verdict]),
+                Entry(interval(float(judged.low[at]), float(judged.high[at])) if known else ""),
+                Entry(probability(float(judged.p_worse.min())) if known else ""),
+                Entry("" if judged.detectable is None else magnitude(judged.detectable)),
+            )
+        )
+    return Table(("model", "scenario", "change", "95% interval", "p of worse", "detectable"), tuple(rows), labels=2)
+
+
+def _equal_models(comparison: Comparison) -> tuple[str, ...]:
+    """Return a line that names the models of which nothing changed, so that the table need not."""
+    models = [name for name in _models(comparison.cells) if name not in _changed_models(comparison)]
+    if not models:
+        return ()
+    return (f"equal to the bit wherever compared: {', '.join(map(printable, models))}",)
+
+
+def _models(cells: Sequence[JudgedCell]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(judged.found.cell.model for judged in cells))
+
+
+def _changed_models(comparison: Comparison) -> tuple[str, ...]:
+    return _models([judged for judged in comparison.cells if judged.verdict != EQUAL])
+
+
+def _overview(comparison: Comparison) -> Table:
+    """Return changed models x scenarios: of each scenario's severities the one that stands worst."""
+    scenarios = tuple(dict.fromkeys(judged.found.cell.scenario for judged in comparison.cells))
+    held: dict[tuple[str, str], list[JudgedCell]] = {}
+    for judged in comparison.cells:
+        held.setdefault((judged.found.cell.model, judged.found.cell.scenario), []).append(judged)
+    rows = [
+        (Entry(printable(model)), *(_worst(held.get((model, scenario), ())) for scenario in scenarios))
+        for model in _changed_models(comparison)
+    ]
+    return Table(("", *map(printable, scenarios)), tuple(rows))
+
+
+def _worst(cells: Sequence[JudgedCell]) -> Entry:
+    if not cells:
+        return Entry("-", SAME)
+    found = [judged for judged in cells if judged.verdict != EQUAL]
+    if not found:
+        return Entry("=", SAME)
+    worst = max(found, key=lambda judged: (judged.verdict == REGRESSION, _by_change(judged)))
+    return Entry(percent(_by_change(worst)) + _MARKS[worst.verdict], _STANDINGS[worst.verdict])
+
+
+def _scores_table(comparison: Comparison) -> Table:
+    """Return changed models x axes: by how much AUSC moved, and by what factor SDR."""
+    scores = comparison.scores
+    axes = dict.fromkeys(score.scenario for score in scores.scores)
+    heads = tuple(f"{printable(axis)}/{title}" for axis in axes for title in ("AUSC", "SDR"))
+    found = {(score.name, score.model, score.scenario): score for score in scores.scores}
+    rows = [
+        (
+            Entry(printable(model)),
+            *(_score_change(found.get((name, model, axis))) for axis in axes for name in (AUSC, SDR)),
+        )
+        for model in _changed_models(comparison)
+    ]
+    return Table(("", *heads), tuple(rows))
+
+
+def _score_change(score: RunScore | None) -> Entry:
+    """Return the change of one score, coloured where its interval leaves out no change."""
+    if score is None or score.value is None:
+        return Entry("-", SAME)
+    unchanged = 0.0 if score.name == AUSC else 1.0
+    if score.value == score.low == score.high == unchanged:
+        return Entry("=", SAME)
+    mark = standing = ""
+    if score.low is None or score.high is None:
+        mark = "?"
+    elif not score.low <= unchanged <= score.high:
+        standing = WORSE if score.low > unchanged else BETTER
+        mark = "!" if standing == WORSE else "*"
+    if score.name == SDR:
+        return Entry(percent(math.log(score.value)) + mark, standing)
+    sign = "+" if score.value > 0.0 else "-"
+    return Entry(f"{sign}{short(abs(score.value))}{mark}", standing)
+
+
+def _cases(comparison: Comparison) -> Iterator[Case]:
+    for judged in comparison.cells:
+        outcome = "failure" if judged.verdict == REGRESSION else "passed"
+        yield Case(judged.found.cell.scenario, judged.found.cell.name, outcome, _sentence(judged))
+    for item in comparison.changes.uncompared:
+        outcome = "error" if item.is_incomplete and not comparison.settings.allow_missing else "skipped"
+        message = f"{item.kind}: BASE {item.base}, HEAD {item.head}: {printable(item.message)}"
+        yield Case(item.cell.scenario, f"{item.cell.name}, seed {item.seed}", outcome, message)
+
+
+def _sentence(judged: JudgedCell) -> str:
+    """Return a cell's change in words."""
+    found, at = judged.found, judged.found.headline
+    if found.equal:
+        return "equal to the bit"
+    worse = judged.verdict != IMPROVEMENT
+    sizes, p_values = (judged.worse_sizes, judged.p_worse) if worse else (judged.better_sizes, judged.p_better)
+    significant = f"; significant {where(sizes, found.sizes)}" if sizes else ""
+    return (
+        f"{judged.verdict}: {found.statistic} of the risk {percent(_by_change(judged))}"
+        f" ({interval(float(judged.low[at]), float(judged.high[at]))}) after {found.headline_size} examples,"
+        f" adjusted p {probability(float(p_values.min()))}{significant}"
+    )
+
+
+def _annotations(comparison: Comparison) -> Iterator[Annotation]:
+    if comparison.changes.incomplete:  # first: GitHub shows ten of a level
+        lines = wording.uncompared_lines(comparison.changes.incomplete)
+        level = "warning" if comparison.settings.allow_missing else "error"
+        yield Annotation(level, "Cells are missing or failed", "\n".join(lines))
+    for judged in sorted(comparison.of(REGRESSION), key=_by_change, reverse=True):
+        yield Annotation("error", f"Regression: {judged.found.cell.name}", _sentence(judged))
+    undecided = comparison.of(UNDECIDED)
+    if undecided:
+        detectable = wording.detectable_line(comparison)
+        yield Annotation("warning", f"{counted(len(undecided), 'cell')} too noisy to tell", detectable)
+    for judged in sorted(comparison.of(IMPROVEMENT), key=_by_change):
+        yield Annotation("notice", f"Improvement: {judged.found.cell.name}", _sentence(judged))

@@ -1,0 +1,1 @@
+"""Figures for papers: one kind a file, drawn by matplotlib from what a report says."""

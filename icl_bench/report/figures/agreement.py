@@ -1,0 +1,82 @@
+"""Figure `agreement`: how far each learner's answers are from those of reference algorithms.
+
+Shown is E(prediction - reference's prediction)^2 over the risk of predicting zero (Akyurek et al. 2211.15661 call it
+the squared prediction difference): the algorithm with the smallest is the one that the learner resembles most.
+The interval is that of the numerator; the risk of predicting zero is taken as known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from icl_bench.errors import IncompleteError
+from icl_bench.report.figures.choice import Choice
+from icl_bench.report.figures.dot_panels import DotGroup, draw_dot_groups
+from icl_bench.report.figures.loaded_run import LoadedRun
+from icl_bench.report.figures.places import chosen_points
+from icl_bench.report.figures.request import Request
+from icl_bench.report.figures.style import look, name_text
+from icl_bench.report.figures.whiskers import Dot, DotPanel, log_scale
+from icl_bench.report.figures.wording import point_text
+from icl_bench.report.points import Point
+from icl_bench.report.score_rows import Statistic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+AGREEMENT, DISTANCE_TO_BAYES = "agreement:", "excess_risk"
+"""Excess risk is the squared distance to the Bayes prediction under the test law."""
+NO_DISTANCE = 1e-12
+"""Below this share of the risk of predicting zero, answers are the reference's own."""
+PANEL_WIDTH = 1.6
+
+
+def reference_metrics(recorded: Sequence[str]) -> list[str]:
+    """Return the metrics of a run that are squared distances to a reference algorithm's answers."""
+    agreements = [name for name in recorded if name.startswith(AGREEMENT)]
+    return [*agreements, *(name for name in recorded if name == DISTANCE_TO_BAYES and agreements)]
+
+
+def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
+    """Return the figure; IncompleteError when the run measured no agreement or no chosen cell has a number."""
+    [run] = runs
+    metrics = reference_metrics(run.summary.manifest.metrics)
+    points = [point for point in chosen_points(request, runs, choice) if point.zero_risk]
+    panels = [_panel(run, point, choice.models, metrics) for point in points]
+    panels = [panel for panel in panels if panel.values]
+    if not panels:
+        raise IncompleteError(
+            "nothing to draw: no chosen model has an agreement here; let the suite measure some, such as"
+            ' `use = [..., "agreement:ols", "agreement:bayes_train"]` under [metrics], and run it again'
+        )
+    scale = log_scale([value for panel in panels for value in panel.values], 100.0, None)
+    entries = [(_reference_text(metric), look(index, 0, 1)) for index, metric in enumerate(metrics)]
+    group = DotGroup(tuple(panels), scale, "squared distance / risk of zero")
+    return draw_dot_groups(request, [group], choice.models, PANEL_WIDTH, entries)
+
+
+def _panel(run: LoadedRun, point: Point, models: Sequence[str], metrics: Sequence[str]) -> DotPanel:
+    return DotPanel(
+        point_text(point),
+        tuple(
+            tuple(
+                dot
+                for index, metric in enumerate(metrics)
+                if (dot := _dot(run.rows.get(point.place, model, metric, point.context_size), point, index)) is not None
+            )
+            for model in models
+        ),
+    )
+
+
+def _dot(found: object, point: Point, reference: int) -> Dot | None:
+    if not isinstance(found, Statistic) or not point.zero_risk:
+        return None
+    zero, how = point.zero_risk, look(reference, 0, 1)
+    low, high = (None if end is None else end / zero for end in (found.low, found.high))
+    return Dot(max(found.value / zero, NO_DISTANCE), low, high, how, found.kind == "mean")
+
+
+def _reference_text(metric: str) -> str:
+    return "Bayes under the test law" if metric == DISTANCE_TO_BAYES else name_text(metric.removeprefix(AGREEMENT))

@@ -1,0 +1,196 @@
+"""Risk against severity and context size, and agreements, read from scores.parquet in batches into plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icl_bench.errors import TableError
+from icl_bench.report.points import Point
+from icl_bench.report.score_rows import BAYES_RISK, ZERO_RISK
+from icl_bench.report.summary import Summary
+from icl_bench.tables.io import open_table
+from icl_bench.tables.schema import PROMPTS
+
+RISKS = ("squared_error", "label_error", "normalised_error", "excess_risk")
+"""Metrics that may be drawn as risk, the first that a run has."""
+AGREEMENT = "agreement:"
+BATCH = 1 << 17  # rows held at once
+_TEXTS = ("model", "scenario", "severity_label", "metric")
+_NUMBERS = ("mean", "median", "ci_low", "ci_high", "median_low", "median_high")
+_REACHES = {"ci_low": "mean", "ci_high": "mean", "median_low": "median", "median_high": "median"}
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Values with their 95% intervals; nan where there is none. All arrays share one shape."""
+
+    value: Array
+    low: Array
+    high: Array
+    median: NDArray[np.bool_]  # a median, where no mean exists
+
+
+@dataclass(frozen=True, slots=True)
+class Risks:
+    """What the plots of one run show."""
+
+    metric: str  # what is called risk
+    sizes: tuple[int, ...]  # context sizes, ascending
+    models: Interval  # (point, model, size)
+    bayes: Interval  # (point, size): what is achievable
+    zero: Interval  # (point, size): risk of predicting zero
+    agreements: Mapping[str, Array]  # reference -> (point, model): squared distance over the risk of predicting zero
+
+
+def read_risks(summary: Summary) -> Risks:
+    """Return the curves of a run; seeds are combined as everywhere: means average, squared half widths add up.
+
+    Raises TableError when the table is damaged.
+    """
+    path = Path(summary.folder) / "scores.parquet"
+    metric = next((name for name in RISKS if name in summary.manifest.metrics), RISKS[0])
+    references = [name for name in summary.manifest.metrics if name.startswith(AGREEMENT)]
+    try:
+        sizes = _sizes(path)
+        grid = _Grid(summary.points, (PROMPTS, *summary.models), sizes, (metric, BAYES_RISK, ZERO_RISK, *references))
+        for batch in open_table(path).iter_batches(BATCH, columns=[*_TEXTS, "context_size", *_NUMBERS]):
+            grid.take(batch)
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
+    found = {name: grid.statistic(name) for name in (metric, BAYES_RISK, ZERO_RISK, *references)}
+    zero = _part(found[ZERO_RISK], 0)
+    headline = [_position(sizes, point) for point in summary.points]
+    return Risks(
+        metric,
+        sizes,
+        _part(found[metric], slice(1, None)),
+        _part(found[BAYES_RISK], 0),
+        zero,
+        {name.removeprefix(AGREEMENT): _relative(found[name], zero, headline) for name in references},
+    )
+
+
+def _sizes(path: Path) -> tuple[int, ...]:
+    found: set[int] = set()
+    for batch in open_table(path).iter_batches(BATCH, columns=["context_size"]):
+        found.update(batch.column(0).unique().to_pylist())
+    return tuple(sorted(size for size in found if size is not None))
+
+
+def _position(sizes: Sequence[int], point: Point) -> int | None:
+    return None if point.context_size is None else sizes.index(point.context_size)
+
+
+def _part(whole: Interval, models: int | slice) -> Interval:
+    return Interval(whole.value[:, models], whole.low[:, models], whole.high[:, models], whole.median[:, models])
+
+
+def _relative(distance: Interval, zero: Interval, headline: Sequence[int | None]) -> Array:
+    """Return squared distances over the risk of predicting zero where summaries look, (point, model)."""
+    relative = np.full(distance.value[:, 1:, 0].shape if distance.value.shape[2] else (len(headline), 0), np.nan)
+    for row, size in enumerate(headline):
+        if size is not None and zero.value[row, size] > 0.0:
+            relative[row] = distance.value[row, 1:, size] / zero.value[row, size]
+    return relative
+
+
+class _Grid:
+    """Sums over seeds for every (metric, point, model, size); what a seed lacks is nan and stays nan."""
+
+    def __init__(
+        self, points: Sequence[Point], models: Sequence[str], sizes: Sequence[int], metrics: Sequence[str]
+    ) -> None:
+        self._shape = (len(points), len(models), len(sizes))
+        self._places = {(point.place.scenario, point.place.label): row for row, point in enumerate(points)}
+        self._models = {label: column for column, label in enumerate(models)}
+        self._sizes = np.asarray(sizes, dtype=np.int64)
+        cells = len(points) * len(models) * len(sizes)
+        self._count = {name: np.zeros(cells) for name in metrics}
+        self._sums = {name: {part: np.zeros(cells) for part in _NUMBERS} for name in metrics}
+
+    def take(self, batch: Any) -> None:
+        """Add the rows of one record batch."""
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        codes = {name: _codes(columns[name]) for name in _TEXTS}
+        model = _translated(codes["model"], self._models)
+        place = self._place_of(codes["scenario"], codes["severity_label"])
+        size = _plain(columns["context_size"], np.int32, -1).astype(np.int64)
+        known = (model >= 0) & (place >= 0) & (size >= 0)
+        numbers = {name: _plain(columns[name], np.float64, np.nan) for name in _NUMBERS}
+        for metric, rows in self._rows_by_metric(codes["metric"], known):
+            position = np.searchsorted(self._sizes, size[rows])
+            slots = (place[rows] * self._shape[1] + model[rows]) * self._shape[2] + position
+            self._add(metric, slots, {name: values[rows] for name, values in numbers.items()})
+
+    def _place_of(self, scenario: _Codes, label: _Codes) -> NDArray[np.int64]:
+        both = scenario.codes * len(label.names) + label.codes
+        pairs = {
+            first * len(label.names) + second: self._places.get((one, other), -1)
+            for first, one in enumerate(scenario.names)
+            for second, other in enumerate(label.names)
+        }
+        table = np.asarray([pairs[code] for code in range(len(pairs))], dtype=np.int64)
+        return np.where((scenario.codes < 0) | (label.codes < 0), -1, table[both])
+
+    def _rows_by_metric(self, metric: _Codes, known: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+        for code, name in enumerate(metric.names):
+            if name in self._sums:
+                yield name, np.flatnonzero(known & (metric.codes == code))
+
+    def _add(self, metric: str, slots: NDArray[np.int64], numbers: Mapping[str, Array]) -> None:
+        np.add.at(self._count[metric], slots, 1.0)
+        sums = self._sums[metric]
+        for name, values in numbers.items():
+            center = _REACHES.get(name)
+            np.add.at(sums[name], slots, values if center is None else (values - numbers[center]) ** 2)
+
+    def statistic(self, metric: str) -> Interval:
+        """Return a metric with its seeds combined, (point, model, size): the mean, else the median."""
+        count = np.where(self._count[metric] > 0, self._count[metric], np.nan)
+        sums = self._sums[metric]
+        median = np.isnan(sums["mean"]) & ~np.isnan(sums["median"] / count)
+        value = np.where(median, sums["median"], sums["mean"]) / count
+        down = np.sqrt(np.where(median, sums["median_low"], sums["ci_low"])) / count
+        up = np.sqrt(np.where(median, sums["median_high"], sums["ci_high"])) / count
+        shape = self._shape
+        return Interval(
+            value.reshape(shape), (value - down).reshape(shape), (value + up).reshape(shape), median.reshape(shape)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    codes: NDArray[np.int64]  # (row,) index into names; -1 for null
+    names: tuple[str, ...]
+
+
+def _codes(column: Any) -> _Codes:
+    encoded = column.dictionary_encode()
+    codes = _plain(encoded.indices, np.int32, -1).astype(np.int64)
+    return _Codes(codes, tuple(encoded.dictionary.to_pylist()))
+
+
+def _plain(column: Any, kind: type, missing: float) -> NDArray[Any]:
+    """Return an Arrow column as numpy, nulls as `missing`, from its buffers: its own `to_numpy` imports pandas."""
+    length, offset = len(column), column.offset
+    valid, data = column.buffers()
+    if data is None or column.null_count == length:
+        return np.full(length, missing, dtype=kind)
+    values: NDArray[Any] = np.frombuffer(data, dtype=kind, count=offset + length)[offset:]
+    if column.null_count == 0:
+        return values
+    bits = np.unpackbits(np.frombuffer(valid, dtype=np.uint8), bitorder="little")[offset : offset + length]
+    return np.where(bits == 1, values, np.asarray(missing, dtype=kind))
+
+
+def _translated(found: _Codes, positions: Mapping[str, int]) -> NDArray[np.int64]:
+    table = np.asarray([*(positions.get(name, -1) for name in found.names), -1], dtype=np.int64)
+    return table[found.codes]  # code -1 is the last entry

@@ -1,0 +1,143 @@
+"""What docs/statistics.md says of the gate, the intervals and the nightly test holds, in a few hundred repetitions.
+
+A bound is the claim plus three Monte Carlo standard errors; the page has the rates themselves from more repetitions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.comparison_simulations import (
+    Changes,
+    alternatives,
+    any_of,
+    clustered_coverage,
+    coverage,
+    detectable_power,
+    gate,
+    headline_weights,
+    median_coverage,
+    paired_changes,
+    rate,
+)
+from benchmarks.nightly_simulations import ALPHA, CELLS, MARGIN, NIGHTS, bank, first_alarms, one_cell_worse
+from benchmarks.operating_characteristics import PAGE, TABLES, four_worse, power_table
+from benchmarks.paired_losses import Lognormal, LossLaw, RatioOfSquares, SquaredNormal, family
+from benchmarks.statistics_page import PAGE_TEXT
+
+SKEWED = Lognormal(2.0)
+REPETITIONS = 300
+FALSE_ALARMS = ALPHA + 3 * (ALPHA * (1 - ALPHA) / REPETITIONS) ** 0.5
+
+
+@pytest.fixture(scope="module", params=[SKEWED, SquaredNormal()], ids=lambda law: law.name)
+def changes(request: pytest.FixtureRequest) -> Changes:
+    """24 cells at 4,096 prompts, base and head of the same law, losses correlated .9."""
+    return paired_changes((request.param, request.param), 11, (REPETITIONS, CELLS), 4096)
+
+
+def test_without_a_change_the_gate_is_hardly_ever_red(changes: Changes) -> None:
+    assert rate(any_of(gate(changes, MARGIN, ALPHA))).value <= ALPHA
+
+
+def test_exactly_on_the_margin_the_gate_keeps_its_level(changes: Changes) -> None:
+    edge = rate(any_of(gate(changes.shifted(np.log1p(MARGIN)), MARGIN, ALPHA)))
+    assert edge.value <= FALSE_ALARMS
+    assert edge.value > 0.005, "so conservative that it finds nothing"
+
+
+def test_a_rise_of_5_percent_in_4_of_24_cells_is_caught(changes: Changes) -> None:
+    found = gate(changes.shifted(four_worse()), MARGIN, ALPHA)
+    assert rate(any_of(found)).value >= 0.95
+    assert rate(found[:, :4]).value >= 0.75
+    assert rate(any_of(found[:, 4:])).value <= ALPHA
+
+
+def test_the_gate_is_needed(changes: Changes) -> None:
+    """A paired test without margin and correction is red most of the time; one that is not paired sees nothing."""
+    same, moved = (alternatives(case, MARGIN, ALPHA) for case in (changes, changes.shifted(four_worse())))
+    assert rate(any_of(same["paired t, no margin, no correction"])).value > 0.5
+    assert rate(any_of(moved["unpaired Welch t, margin, Holm"])).value < 0.5
+
+
+def test_weights_on_the_headline_size_keep_the_level_over_all_sizes() -> None:
+    changes = paired_changes((SKEWED, SKEWED), 12, (200, CELLS * 3), 1024, 3)
+    weights = headline_weights(CELLS, 3)
+    assert rate(any_of(gate(changes.shifted(np.log1p(MARGIN)), MARGIN, ALPHA, weights))).value <= 0.096
+    headline = paired_changes((SKEWED, SKEWED), 12, (200, CELLS * 3), 4096, 3).shifted(four_worse(3))
+    assert rate(any_of(gate(headline, MARGIN, ALPHA, weights)[:, ::3])).value >= 0.95
+
+
+@pytest.mark.parametrize("prompts", [256, 1024, 4096])
+@pytest.mark.parametrize("law", [SquaredNormal(), SKEWED], ids=lambda law: law.name)
+def test_every_interval_that_is_printed_covers(law: LossLaw, prompts: int) -> None:
+    for name, found in coverage(law, 13, 2000, prompts).items():
+        assert 0.93 - 3 * 0.0055 <= found.value <= 0.97 + 3 * 0.004, name
+
+
+@pytest.mark.parametrize("prompts", [256, 4096])
+@pytest.mark.parametrize("law", [RatioOfSquares(1), RatioOfSquares(2), RatioOfSquares(3)], ids=lambda law: law.name)
+def test_with_heavy_tails_medians_alone_are_printed_and_cover(law: LossLaw, prompts: int) -> None:
+    found = coverage(law, 14, 1000, prompts)
+    assert set(found) == {"median", "change of medians"}
+    for name, share in found.items():
+        assert 0.93 - 0.02 <= share.value <= 0.97 + 0.015, name
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.9, 0.99])
+def test_the_change_of_medians_covers_at_every_correlation(correlation: float) -> None:
+    for law in (SKEWED, RatioOfSquares(2)):
+        assert 0.92 <= median_coverage(law, 15, 1000, 1024, correlation).value <= 0.98
+
+
+def test_few_prompts_widen_the_interval_of_a_change_of_medians() -> None:
+    for prompts in (8, 16, 32):
+        assert median_coverage(SKEWED, 16, 1000, prompts, 0.99).value >= 0.93
+
+
+@pytest.mark.parametrize("clusters", [16, 64])
+def test_changes_over_clusters_cover(clusters: int) -> None:
+    found = clustered_coverage(4.0, 17, 600, clusters)
+    for name in ("log mean", "change of means", "change of medians"):
+        assert 0.91 <= found[name].value <= 0.98, name
+
+
+@pytest.mark.parametrize("prompts", [256, 4096])
+def test_the_change_called_detectable_is_found_nine_times_of_ten(prompts: int) -> None:
+    found = detectable_power(SKEWED, 18, 2000, prompts, ALPHA / CELLS)
+    assert 0.88 - 3 * found.stderr <= found.value <= 0.92 + 3 * found.stderr
+
+
+@pytest.mark.parametrize("prompts", [256, 1024])
+@pytest.mark.parametrize("law", [SKEWED, Lognormal(8.0)], ids=lambda law: law.name)
+def test_a_year_of_looks_raises_no_more_false_alarms_than_one(law: LossLaw, prompts: int) -> None:
+    drawn = bank((law, law), 19, 10000, prompts)
+    for truth in (0.0, np.log1p(MARGIN)):
+        first = first_alarms(drawn, 20, REPETITIONS, np.full(CELLS, truth))
+        assert rate(first <= NIGHTS).value <= FALSE_ALARMS
+
+
+def test_nightly_looks_find_a_rise_and_a_larger_one_sooner() -> None:
+    drawn = bank((SKEWED, SKEWED), 21, 5000, 1024)
+    medians = [np.median(first_alarms(drawn, 22, 100, one_cell_worse(rise))) for rise in (0.01, 0.02, 0.05)]
+    assert medians[0] < NIGHTS / 2
+    assert medians[0] > medians[1] > medians[2]
+
+
+@pytest.mark.parametrize("law", [SquaredNormal(), SKEWED, Lognormal(8.0)], ids=lambda law: law.name)
+def test_simulated_losses_are_what_their_law_says(law: LossLaw) -> None:
+    base, head = family([law] * 2, np.random.default_rng(23), (400, 5000), 0.9).astype(np.float64)
+    assert base.mean() == pytest.approx(law.mean, rel=0.01)
+    assert np.median(base) == pytest.approx(law.median, rel=0.01)
+    assert np.corrcoef(base.ravel(), head.ravel())[0, 1] == pytest.approx(0.9, abs=0.02)
+
+
+def test_the_page_is_the_scripts() -> None:
+    """Every paragraph of the text is on the page, a table stands at every place, and one of them has the same rows."""
+    page = PAGE.read_text(encoding="utf-8")
+    for paragraph in PAGE_TEXT.strip().split("\n\n"):
+        assert "{" in paragraph or paragraph in page, paragraph
+    assert page.count("\n| --- |") == len(TABLES)
+    rows = [line.rsplit("|", 2)[0] for line in power_table(50).splitlines()]
+    assert all(row in page for row in rows)
