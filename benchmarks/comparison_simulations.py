@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.paired_losses import LossLaw, clustered_pair, family
-from icl_bench.statistics.contrasts import Contrast, contrast, log_mean, relative_change
-from icl_bench.statistics.intervals import mean_interval, ratio_interval
+from icl_bench.statistics.contrasts import Contrast, contrast, log_mean, ratio_interval, relative_change
+from icl_bench.statistics.intervals import mean_interval
 from icl_bench.statistics.multiplicity import weighted_holm
 from icl_bench.statistics.non_inferiority import smallest_detectable, worse_p_value
 from icl_bench.statistics.quantiles import quantiles

@@ -74,10 +74,10 @@ def gate_row(changes: Changes, sizes: int = 1) -> list[Rate]:
 def gate_table(repetitions: int) -> str:
     """Return the gate's false and true alarms for every law, with one context size and with four."""
     cases: list[tuple[str, Pair, int, int]] = [
-        (law.name, (law, law), prompts, 1) for law in LIGHT for prompts in (256, 4096)
+        (law.name, (law, law), prompts, 1) for law in LIGHT for prompts in PROMPTS
     ]
     cases += [("lognormal, CV^2 = 2, four context sizes", (Lognormal(2.0), Lognormal(2.0)), 4096, 4)]
-    cases += [("lognormal, CV^2 = 3 in base, 2 in head", LESS_SPREAD, prompts, 1) for prompts in (256, 4096)]
+    cases += [("lognormal, CV^2 = 3 in base, 2 in head", LESS_SPREAD, prompts, 1) for prompts in PROMPTS]
     rows = []
     for name, laws, prompts, sizes in cases:
         changes = paired_changes(laws, 1, (repetitions, CELLS * sizes), prompts, sizes)

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from icl_bench.assemble import load_model, load_scenario
+    from icl_bench.compare.comparison import Comparison, compare_runs
     from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
     from icl_bench.run import Run, read_run, run_suite
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Comparison": "icl_bench.compare.comparison",
     "Prediction": "icl_bench.prompts",
     "PromptBatch": "icl_bench.prompts",
     "Run": "icl_bench.run",
     "TargetBatch": "icl_bench.prompts",
+    "compare_runs": "icl_bench.compare.comparison",
     "load_model": "icl_bench.assemble",
     "load_scenario": "icl_bench.assemble",
     "read_run": "icl_bench.run",
@@ -27,10 +30,12 @@ _HOME = {
 }
 
 __all__ = [
+    "Comparison",
     "Prediction",
     "PromptBatch",
     "Run",
     "TargetBatch",
+    "compare_runs",
     "load_model",
     "load_scenario",
     "read_run",

@@ -31,6 +31,7 @@ from icl_bench.plan import Plan, PromptSet, make_plan
 from icl_bench.protocols import Executor, Metric
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
+from icl_bench.run_scores.scores import run_scores
 from icl_bench.scoring import MetricColumns, ScoringJob, Stored, score_prompt_set
 from icl_bench.seeding import checked_seeds
 from icl_bench.suite import Suite, single_shifts, with_n_prompts, with_seeds
@@ -66,6 +67,16 @@ class Run:
     def losses(self) -> pd.DataFrame:
         """Every per-prompt loss as a pandas frame: one row per prompt, context size and model (large)."""
         return read_losses(self.path / "losses").to_pandas()  # type: ignore[no-any-return]
+
+    @property
+    def run_scores(self) -> pd.DataFrame:
+        """Run-level scores (SDR, AUSC, frozen-prior gap, interaction) as a pandas frame, kappa in its `attrs`."""
+        import pandas as pd
+
+        found = run_scores(self.path)
+        frame = pd.DataFrame([dataclasses.asdict(score) for score in found.scores])
+        frame.attrs.update(kappa=found.kappa, kappa_source=found.kappa_source, note=found.note)
+        return frame
 
     @property
     def complete(self) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icl_bench.statistics.intervals import Estimate, mean_interval, ratio_interval
+from icl_bench.statistics.contrasts import ratio_interval
+from icl_bench.statistics.intervals import Estimate, mean_interval
 from icl_bench.statistics.quantiles import Quantiles, ordered_quantiles
 from icl_bench.statistics.tails import Tails, tails
 from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses

@@ -116,15 +116,18 @@ def test_csv_agrees_with_numpy_on_the_losses(run_folder):
         top = loss_column(run_folder, "covariate/scale", "averaging", "excess_risk", seed, 6, "3")
         bottom = loss_column(run_folder, "covariate/scale", "(prompts)", "zero_error", seed, 6, "3")
         ratio = top.mean() / bottom.mean()
-        residual = top - ratio * bottom
-        errors.append(residual.std(ddof=1) / math.sqrt(len(top)) / bottom.mean())
-        halves.append(student.ppf(0.975, len(top) - 1) * errors[-1])
+        # the jackknife of the logarithm over prompts: what it becomes without each of them
+        rows = len(top)
+        left_out = np.log((top.sum() - top) / (bottom.sum() - bottom))
+        error = math.sqrt((rows - 1) / rows * np.square(left_out - left_out.mean()).sum())
+        errors.append(ratio * error)
+        halves.append(ratio * math.expm1(student.ppf(0.975, rows - 1) * error))
         ratios.append(ratio)
     assert row["metric"] == "normalised_excess_risk"
     assert (row["statistic"], row["n_seeds"], row["n_prompts"], row["context_size"]) == ("mean", "2", "256", "6")
     assert float(row["value"]) == pytest.approx(np.mean(ratios), rel=1e-12)
-    assert float(row["stderr"]) == pytest.approx(math.hypot(*errors) / 2, rel=1e-9)
-    assert float(row["high"]) - float(row["value"]) == pytest.approx(math.hypot(*halves) / 2, rel=1e-9)
+    assert float(row["stderr"]) == pytest.approx(math.hypot(*errors) / 2, rel=2e-3)
+    assert float(row["high"]) - float(row["value"]) == pytest.approx(math.hypot(*halves) / 2, rel=2e-3)
     zero = [
         loss_column(run_folder, "covariate/scale", "(prompts)", "zero_error", seed, 6, "3").mean() for seed in (0, 1)
     ]

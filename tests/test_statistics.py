@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
+from scipy.stats import t as student
 
-from icl_bench.statistics.intervals import cluster_means, mean_interval, ratio_interval
+from icl_bench.statistics.contrasts import ratio_interval
+from icl_bench.statistics.intervals import cluster_means, mean_interval
 from icl_bench.statistics.quantiles import median_ranks, quantiles
 from icl_bench.statistics.tails import has_moment, hill_index
 
@@ -34,6 +36,16 @@ def test_clustered_interval_covers_where_the_naive_one_does_not() -> None:
     clustered, naive = mean_interval(losses, cluster_size=16), mean_interval(losses)
     assert 0.92 <= covered(clustered.low, clustered.high, 1.0) <= 0.97
     assert covered(naive.low, naive.high, 1.0) < 0.75
+
+
+def test_few_clusters_of_skewed_level_are_covered_where_student_t_is_not() -> None:
+    """16 covariances of exponential scale, 16 prompts each."""
+    generator = np.random.default_rng(4)
+    shared = np.repeat(generator.exponential(1.0, (16, REPEATS)), 16, axis=0)
+    interval = mean_interval(shared * generator.chisquare(1, shared.shape), cluster_size=16)
+    assert 0.925 <= covered(interval.low, interval.high, 1.0) <= 0.97
+    reach = student.ppf(0.975, 15) * interval.stderr
+    assert covered(interval.value - reach, interval.value + reach, 1.0) < 0.905
 
 
 def test_ratio_interval_covers_and_uses_the_pairing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -52,6 +53,11 @@ class CellChange:
     def statistic(self) -> Kind:
         """What is compared at the headline size."""
         return "mean" if self.by_mean[self.headline] else "median"
+
+
+def share(log_ratio: float) -> float:
+    """Return a ratio less one, 0.05 for a rise of 5%, from its logarithm."""
+    return math.expm1(log_ratio) if log_ratio < 700.0 else math.inf
 
 
 def point_changes(

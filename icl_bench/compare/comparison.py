@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from icl_bench.compare.cells import Cell, Uncompared
-from icl_bench.compare.changes import CellChange, Kind, point_changes
+from icl_bench.compare.changes import CellChange, Kind, point_changes, share
 from icl_bench.compare.comparability import check_suite, differing_provenance
 from icl_bench.compare.judging import REGRESSION, VERDICTS, JudgedCell, judge
 from icl_bench.compare.metric import common_metric
 from icl_bench.compare.pairing import pair
-from icl_bench.compare.settings import HEADLINE, Settings
+from icl_bench.compare.settings import (
+    ALL,
+    ALPHA,
+    HEADLINE,
+    MARGIN,
+    Settings,
+    alpha_from,
+    margin_from,
+    sizes_from,
+)
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_PASS, EXIT_REGRESSION, UsageError
 from icl_bench.run_scores.changes import score_changes
 from icl_bench.run_scores.records import RunScores
 from icl_bench.tables.loss_sets import Losses
+from icl_bench.tables.losses import open_losses
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENOUGH_PROMPTS = 1024
+"""From here on the simulated gate keeps its level whatever became of the losses' spread, but on the margin itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,13 @@ class Comparison:
         return {verdict: counted[verdict] for verdict in VERDICTS}
 
     @property
+    def table(self) -> pd.DataFrame:
+        """Every cell as a pandas frame: verdict, change of the risk (a share) with interval, at the headline size."""
+        import pandas as pd
+
+        return pd.DataFrame([_table_row(judged) for judged in self.cells])
+
+    @property
     def exit_code(self) -> int:
         """1 with a regression; 4 when nothing was compared, or cells are missing that nobody allowed; else 0."""
         if self.of(REGRESSION):
@@ -66,6 +90,25 @@ class Comparison:
         if not self.cells or (self.changes.incomplete and not self.settings.allow_missing):
             return EXIT_INCOMPLETE
         return EXIT_PASS
+
+
+def _table_row(judged: JudgedCell) -> dict[str, object]:
+    found, at = judged.found, judged.found.headline
+    return {
+        "model": found.cell.model,
+        "scenario": found.cell.scenario,
+        "severity_label": found.cell.severity_label,
+        "verdict": judged.verdict,
+        "context_size": found.headline_size,
+        "statistic": found.statistic,
+        "change": share(found.change.value[at]),
+        "low": share(judged.low[at]),
+        "high": share(judged.high[at]),
+        "p_worse": float(judged.p_worse.min()),
+        "p_better": float(judged.p_better.min()),
+        "smallest_detectable": judged.detectable,
+        "n_prompts": found.n_prompts,
+    }
 
 
 def check_two_folders(base: Path, head: Path) -> None:
@@ -92,7 +135,18 @@ def find_changes(
                 cells.append(found)
             else:
                 uncompared.append(found)
-    return Changes(chosen, tuple(cells), tuple(uncompared), differing_provenance(base.manifest, head.manifest))
+    notes = [*differing_provenance(base.manifest, head.manifest), *_few_prompts(cells)]
+    return Changes(chosen, tuple(cells), tuple(uncompared), tuple(notes))
+
+
+def _few_prompts(cells: Sequence[CellChange]) -> Iterator[str]:
+    """Yield a warning where losses that changed in spread, not in mean, could pass for worse."""
+    few = [found for found in cells if not found.equal and found.n_prompts < ENOUGH_PROMPTS]
+    if few:
+        yield (
+            f"{len(few)} changed cells have fewer than {ENOUGH_PROMPTS:,} prompts: where the spread of losses changed,"
+            " false alarms can be more frequent than alpha (docs/statistics.md)"
+        )
 
 
 def compare(base: Losses, head: Losses, settings: Settings) -> Comparison:
@@ -108,3 +162,22 @@ def compare(base: Losses, head: Losses, settings: Settings) -> Comparison:
     return Comparison(
         base.folder, head.folder, manifest.suite, manifest.suite_version, settings, changes, judged, scores
     )
+
+
+def compare_runs(
+    base: str | Path,
+    head: str | Path,
+    *,
+    metric: str | None = None,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+    sizes: str = ALL,
+    allow_missing: bool = False,
+) -> Comparison:
+    """Return the comparison of two run or baseline folders, as `icl-bench compare` makes it; see `Comparison.table`.
+
+    Raises NotComparableError for other suites, versions, prompts or newer tables, UsageError for a bad setting, the
+    same folder twice, and missing or damaged tables.
+    """
+    settings = Settings(metric, margin_from(f"{margin!r}"), alpha_from(f"{alpha!r}"), sizes_from(sizes), allow_missing)
+    return compare(open_losses(Path(base)), open_losses(Path(head)), settings)

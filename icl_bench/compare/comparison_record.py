@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from icl_bench.compare.cells import Cell, Uncompared
-from icl_bench.compare.changes import RELATIVE_FLOOR
+from icl_bench.compare.changes import RELATIVE_FLOOR, share
 from icl_bench.compare.comparison import Comparison
 from icl_bench.compare.judging import CONFIDENCE, HEADLINE_SHARE, POWER, JudgedCell
 
@@ -74,9 +73,9 @@ def _cell(judged: JudgedCell) -> dict[str, Any]:
         "statistic": ["mean" if by_mean else "median" for by_mean in found.by_mean.tolist()],
         "base": found.base_risk.tolist(),
         "head": found.head_risk.tolist(),
-        "change": _shares(found.change.value.tolist()),
-        "low": _shares(judged.low.tolist()),
-        "high": _shares(judged.high.tolist()),
+        "change": list(map(share, found.change.value)),
+        "low": list(map(share, judged.low)),
+        "high": list(map(share, judged.high)),
         "p_worse": judged.p_worse.tolist(),
         "p_better": judged.p_better.tolist(),
     }
@@ -93,8 +92,3 @@ def _cell(judged: JudgedCell) -> dict[str, Any]:
         "significantly_better_at": list(judged.better_sizes),
         "sizes": rows,
     }
-
-
-def _shares(log_ratios: Sequence[float]) -> list[float]:
-    """Return ratios less one; 0.05 is a rise of 5%."""
-    return [math.expm1(value) if value < 700.0 else math.inf for value in log_ratios]

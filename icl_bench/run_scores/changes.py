@@ -50,6 +50,7 @@ def _change(
         return before
     if isinstance(after, Absence):
         return after
-    influence = after.influence / (after.mean + kappa) - before.influence / (before.mean + kappa)
+    influence = rows.log_influence(head, after.influence / (after.mean + kappa))
+    influence -= rows.log_influence(head, before.influence / (before.mean + kappa))
     value = math.log((after.mean + kappa) / (before.mean + kappa))
     return Term(head, value, influence, before.has_variance and after.has_variance)

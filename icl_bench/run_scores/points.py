@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from icl_bench.statistics.contrasts import jackknifed
 from icl_bench.statistics.tails import tails
 from icl_bench.tables.loss_sets import Losses, LossSet
 
@@ -68,6 +69,10 @@ class PromptRows:
         if None in sizes:
             return self.stride if len(self.seeds) > 1 else None
         return max((size for size in sizes if size is not None), default=1)
+
+    def log_influence(self, point: RiskPoint, relative: Array) -> Array:
+        """Return the influences (row,) of a logarithm of a mean whose prompts exceed it by the share `relative`."""
+        return jackknifed(relative[:, None], self.cluster_size([point]))[:, 0]
 
     def quantity(self, point: RiskPoint, terms: Sequence[tuple[str, str]]) -> Quantity | Absence:
         """Return the mean over prompts of the sum of losses; `terms` names them by model and column."""

@@ -105,7 +105,8 @@ def _distance(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
     assert isinstance(bayes, Quantity)
     assert isinstance(risk, Quantity)
     above, below = risk.mean + asked.kappa, bayes.mean + asked.kappa
-    influence = risk.influence / above - bayes.influence / below
+    influence = asked.rows.log_influence(point, risk.influence / above)
+    influence -= asked.rows.log_influence(point, bayes.influence / below)
     return Term(point, math.log(above / below), influence, risk.has_variance)
 
 
@@ -145,4 +146,5 @@ def _log_risk(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
         return risk
     if risk.mean <= 0.0:
         return Absence("a risk of 0 has no logarithm")
-    return Term(point, math.log(risk.mean), risk.influence / risk.mean, risk.has_variance)
+    influence = asked.rows.log_influence(point, risk.influence / risk.mean)
+    return Term(point, math.log(risk.mean), influence, risk.has_variance)

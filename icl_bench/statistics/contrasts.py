@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from icl_bench.statistics.intervals import cluster_means, student_t
+from icl_bench.statistics.intervals import Estimate, cluster_means, student_t
 
 Array = NDArray[np.float64]
 Losses = NDArray[np.floating[Any]]
@@ -41,7 +41,7 @@ def log_mean(values: Losses, offset: Array | float = 0.0, cluster_size: int | No
     """Return log(mean + offset) (column,) and its influences (prompt, column) for `values` (prompt, column).
 
     The influence is (value - mean) / (mean + offset), the delta method (van der Vaart 1998, section 3.1), carried to
-    the third order of the jackknife over clusters of `cluster_size` prompts (see `_jackknifed`). Where mean + offset is
+    the third order of the jackknife over clusters of `cluster_size` prompts (see `jackknifed`). Where mean + offset is
     0 the logarithm is -inf and the influences are 0: the value itself decides. Below 0 both are NaN.
     """
     mean, influence = _mean_and_influence(values, offset, cluster_size)
@@ -100,6 +100,26 @@ def relative_change(
     return contrast(_log_ratio(before + floor, after + floor, after - before), influence, cluster_size)
 
 
+def ratio_interval(
+    numerator: Array, denominator: Array, cluster_size: int | None = 1, confidence: float = 0.95
+) -> Estimate:
+    """Return mean(numerator)/mean(denominator) of paired losses (prompt, column) per column, with its interval.
+
+    The interval is that of the logarithm, which is closer to symmetric (see `relative_change`), so it lies above 0. A
+    numerator that is 0 throughout gives exactly 0; NaN where the denominator's mean is 0.
+    """
+    found = relative_change(denominator, numerator, "mean", 0.0, cluster_size)
+    low, high = found.interval(confidence)
+    top, bottom = numerator.mean(axis=0), denominator.mean(axis=0)
+    ratio = top / np.where(bottom == 0.0, np.nan, bottom)
+    is_zero = ratio == 0.0
+
+    def kept(number: Array) -> Array:
+        return np.where(is_zero, 0.0, np.where(bottom == 0.0, np.nan, number))
+
+    return Estimate(ratio, kept(ratio * found.stderr), kept(np.exp(low)), kept(np.exp(high)))
+
+
 def _median_change(base: Losses, head: Losses, floor: Array | float, cluster_size: int | None) -> Contrast:
     """Return the change of the medians, its standard error at least that of a few prompts on different sides.
 
@@ -152,10 +172,10 @@ def _mean_and_influence(values: Losses, offset: Array | float, cluster_size: int
     with np.errstate(invalid="ignore"):  # an infinite loss has no influence: NaN
         relative = doubles - mean
         relative *= inverse
-    return mean, _jackknifed(relative, cluster_size)
+    return mean, jackknifed(relative, cluster_size)
 
 
-def _jackknifed(relative: Array, cluster_size: int | None) -> Array:
+def jackknifed(relative: Array, cluster_size: int | None) -> Array:
     """Return the jackknife's influences for `relative` (prompt, column), a prompt's excess over the mean as a share.
 
     Without a cluster of mean excess u the logarithm moves by log(1 - u / m), m = clusters - 1, and -m times that is its
