@@ -45,6 +45,9 @@ bench: .venv/installed-test ## the figures in the README, measured side by side
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/harness.py
 	$(BIN)/python -m benchmarks.networks
+	$(BIN)/python -m benchmarks.compare
+	$(BIN)/python -m benchmarks.html_report
+	$(BIN)/python -m benchmarks.report_memory
 
 docs: .venv/installed-test ## the generated tables in docs/
 	$(BIN)/python -m benchmarks.exact_risks_table

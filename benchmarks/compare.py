@@ -12,22 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.commands import Measured, measured
 from icl_bench.seeding import BLOCK_SIZE
 from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader, write_unit
 from icl_bench.tables.manifest import Manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
 
-ROOT = Path(__file__).resolve().parent.parent
 SECONDS, BYTES = 5.0, 1e9
 FORMATS = ("terminal", "markdown", "json", "junit", "github")
 COLUMNS = ("squared_error", "excess_risk", "bayes_risk", "zero_error")
@@ -106,25 +102,12 @@ def _header(label: str, severity: float, block: int, rows: int, sizes: int, mode
     )
 
 
-def measure(base: Path, head: Path, format_name: str) -> tuple[float, float, str]:
-    """Return seconds, peak bytes and the first line of the whole command."""
-    code = (
-        "import resource, sys\n"
-        "from icl_bench.cli.main import main\n"
-        "try:\n    main()\n"
-        "finally:\n    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "GITHUB_STEP_SUMMARY": ""}
-    command = [sys.executable, "-c", code, "compare", str(base), str(head), "--format", format_name]
-    started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    seconds = time.perf_counter() - started
-    if done.returncode > 1:
-        raise SystemExit(f"compare ended with exit code {done.returncode}: {done.stderr}")
+def measure(base: Path, head: Path, format_name: str) -> Measured:
+    """Return what the whole command took."""
+    found = measured("compare", base, head, "--format", format_name)
     if format_name == "json":
-        json.loads(done.stdout)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return seconds, float(done.stderr.split()[-1]) * unit, done.stdout.partition("\n")[0]
+        json.loads(found.stdout)
+    return found
 
 
 def main() -> None:
@@ -141,11 +124,11 @@ def main() -> None:
         print(f"{extent.models * extent.points} cells x {extent.prompts:,} prompts x {extent.sizes} context sizes")
         for head, formats in (("head", FORMATS), ("equal", FORMATS[:1])):
             for format_name in formats:
-                seconds, peak, first = measure(folder / "base", folder / head, format_name)
-                within = "within" if seconds < SECONDS and peak < BYTES else "ABOVE"
+                found = measure(folder / "base", folder / head, format_name)
+                within = "within" if found.seconds < SECONDS and found.peak < BYTES else "ABOVE"
                 print(
-                    f"{head:6} {format_name:9} {seconds:5.2f} s {peak / 1e6:5.0f} MB ({within} the targets of"
-                    f" {SECONDS:.0f} s and {BYTES / 1e6:.0f} MB)  {first[:60]}"
+                    f"{head:6} {format_name:9} {found.seconds:5.2f} s {found.peak / 1e6:5.0f} MB ({within} the targets"
+                    f" of {SECONDS:.0f} s and {BYTES / 1e6:.0f} MB)  {found.stdout.partition(chr(10))[0][:60]}"
                 )
 
 
