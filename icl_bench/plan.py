@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
-from icl_bench.errors import UsageError, nearest
+from icl_bench.patterns import matching
 from icl_bench.seeding import BLOCK_SIZE
 from icl_bench.suite import ScenarioSpec, Severity, Suite, severity_label
 
@@ -94,21 +93,12 @@ def make_plan(suite: Suite, models: Sequence[str] = (), scenarios: Sequence[str]
     Patterns are names or globs (`covariate/*`). Raises UsageError when one matches nothing.
     """
     labels = [spec.label for spec in suite.models]
-    chosen_models = _matching(labels, models, "model")
-    chosen = set(_matching([spec.label for spec in suite.scenarios], scenarios, "scenario"))
+    chosen_models = matching(labels, models, "model of this suite")
+    chosen = set(matching([spec.label for spec in suite.scenarios], scenarios, "scenario of this suite"))
     sets = tuple(
         prompt_set
         for index, spec in enumerate(suite.scenarios)
         if spec.label in chosen
         for prompt_set in prompt_sets(spec, index)
     )
-    return Plan(sets, tuple(chosen_models))
-
-
-def _matching(labels: Sequence[str], patterns: Sequence[str], kind: str) -> list[str]:
-    for pattern in patterns:
-        if not any(fnmatchcase(label, pattern) for label in labels):
-            raise UsageError(
-                f"no {kind} of this suite matches {pattern!r}{nearest(pattern, labels)}; it has: {', '.join(labels)}"
-            )
-    return [label for label in labels if not patterns or any(fnmatchcase(label, pattern) for pattern in patterns)]
+    return Plan(sets, chosen_models)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-2, 1e4
 """Outside these, numbers are written with an exponent."""
@@ -63,3 +64,14 @@ def shortened(text: str, width: int) -> str:
         return text
     tail = (width - 1) // 2
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def finite(value: Any) -> Any:
+    """Return nested plain values with numbers that are not finite as None."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value

@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 
 from icl_bench import run_suite
 from icl_bench.cli.plot import plot
+from icl_bench.patterns import matching
 from icl_bench.report.figures.loaded_run import LoadedRun, load_runs, run_names
-from icl_bench.report.figures.request import KINDS, matching
+from icl_bench.report.figures.request import KINDS
 from icl_bench.report.figures.series import BAYES, MODEL, ZERO, against_context, against_severity
 from icl_bench.report.figures.severity_axis import severity_axis
 from icl_bench.report.figures.style import MARKERS, PALETTE, decade_ticks, log_limits, look, power_text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -126,14 +125,6 @@ def print_json(value: Any) -> None:
     """Write a value to stdout as JSON, numbers that are not finite as null."""
     import json
 
-    print(json.dumps(_finite(value), indent=2))
+    from icl_bench.text import finite
 
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+    print(json.dumps(finite(value), indent=2))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
-from typing import Any
 
 from icl_bench.compare import github, junit, markdown
 from icl_bench.compare.view import View
 from icl_bench.errors import UsageError, nearest
+from icl_bench.text import finite
 
 TERMINAL, GITHUB = "terminal", "github"
 
@@ -17,15 +16,7 @@ TERMINAL, GITHUB = "terminal", "github"
 def render_json(view: View) -> str:
     """Return the record of a comparison as JSON, numbers that are not finite as null."""
     whole = {"verdict": view.verdict, "exit_code": view.exit_code, **view.record}
-    return json.dumps(_finite(whole), indent=1)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list) else value
+    return json.dumps(finite(whole), indent=1)
 
 
 RENDERERS: dict[str, Callable[[View], str]] = {

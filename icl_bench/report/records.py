@@ -6,14 +6,13 @@ import csv
 import dataclasses
 import io
 import json
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from icl_bench.report.points import Entry, Point
 from icl_bench.report.score_rows import Statistic
 from icl_bench.report.summary import Summary
-from icl_bench.text import printable
+from icl_bench.text import finite, printable
 
 HEADLINE = "headline"
 TABLES = (HEADLINE, "scores", "breakdowns", "failures")
@@ -154,14 +153,3 @@ def _document(summary: Summary) -> dict[str, Any]:
         "curves": [dataclasses.asdict(curve) for curve in summary.curves],
         "troubles": [dataclasses.asdict(trouble) for trouble in summary.troubles],
     }
-
-
-def finite(value: Any) -> Any:
-    """Return nested plain values with numbers that are not finite as None."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value

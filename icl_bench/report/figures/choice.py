@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from icl_bench.patterns import matching
 from icl_bench.report.figures.loaded_run import LoadedRun
-from icl_bench.report.figures.request import Request, matching
+from icl_bench.report.figures.request import Request
 
 
 @dataclass(frozen=True, slots=True)

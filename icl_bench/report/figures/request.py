@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from icl_bench.errors import UsageError, nearest
@@ -58,15 +56,3 @@ class Request:
     def transparent(self) -> bool:
         """Whether the format can draw one thing through another; PostScript cannot."""
         return self.out.suffix.lower() != ".eps"
-
-
-def matching(labels: Sequence[str], patterns: Sequence[str], what: str) -> tuple[str, ...]:
-    """Return the labels that equal or match any pattern, all without patterns; UsageError when one matches nothing."""
-    for pattern in patterns:
-        if not any(_matches(label, pattern) for label in labels):
-            raise UsageError(f"no {what} matches {pattern!r}{nearest(pattern, labels)}; there are: {', '.join(labels)}")
-    return tuple(label for label in labels if not patterns or any(_matches(label, pattern) for pattern in patterns))
-
-
-def _matches(label: str, pattern: str) -> bool:
-    return label == pattern or fnmatchcase(label, pattern)  # a label may hold brackets
