@@ -251,6 +251,20 @@ def test_a_baseline_gives_the_same_scores(run, scores, tmp_path):
     assert run_scores(tmp_path) == scores
 
 
+def test_where_no_excess_is_stored_the_risk_is_as_sampled(run, scores, tmp_path):
+    losses = open_losses(run.path)
+    write_manifest(tmp_path, replace(losses.manifest, kind="baseline"))
+    columns = ["squared_error", "bayes_risk", "zero_error"]
+    write_baseline(tmp_path, losses, columns, [(place.headline_size,) for place in losses.sets])
+    found, exact = run_scores(tmp_path).of(AUSC, AXIS), scores.of(AUSC, AXIS)
+    for model in ("ols", "averaging", "zero", "bayes"):
+        sampled, orthogonal = found[model, "covariate", ""], exact[model, "covariate", ""]
+        assert sampled.low <= orthogonal.value <= sampled.high
+        if model in ("bayes", "ols"):  # near Bayes, the luck of the draw is most of a sampled risk
+            assert sampled.high - sampled.low > 2.0 * (orthogonal.high - orthogonal.low)
+    assert not run_scores(tmp_path).of(GAP, AXIS)
+
+
 def test_a_run_without_losses_says_so(run, tmp_path):
     shutil.copy(run.path / "manifest.json", tmp_path)
     shutil.copy(run.path / "scores.parquet", tmp_path)

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from icl_bench.statistics.contrasts import jackknifed
 from icl_bench.statistics.tails import tails
 from icl_bench.tables.loss_sets import Losses, LossSet
+from icl_bench.tables.schema import PROMPTS
 
 Array = NDArray[np.float64]
-EXCESS, BAYES, ZERO, FROZEN = "excess_risk", "bayes_risk", "zero_error", "agreement:bayes_train"
-COLUMNS = (EXCESS, BAYES, ZERO, FROZEN)
+EXCESS, SQUARED, BAYES, ZERO = "excess_risk", "squared_error", "bayes_risk", "zero_error"
+FROZEN = "agreement:bayes_train"
+COLUMNS = (EXCESS, SQUARED, BAYES, ZERO, FROZEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,18 @@ class PromptRows:
     def log_influence(self, point: RiskPoint, relative: Array) -> Array:
         """Return the influences (row,) of a logarithm of a mean whose prompts exceed it by the share `relative`."""
         return jackknifed(relative[:, None], self.cluster_size([point]))[:, 0]
+
+    def risk(self, point: RiskPoint, model: str) -> Quantity | Absence:
+        """Return a model's squared error to f: the Bayes risk plus the excess where both are stored, else as sampled.
+
+        The sum has the same expectation and less variance, by Bayes orthogonality (THEORY, section 4).
+        """
+        by_excess = self.quantity(point, [(PROMPTS, BAYES), (model, EXCESS)])
+        if isinstance(by_excess, Quantity) or any((model, SQUARED) not in values for values in point.values):
+            return by_excess
+        if all((model, EXCESS) in values for values in point.values):
+            return by_excess  # stored, but its mean does not exist
+        return self.quantity(point, [(model, SQUARED)])
 
     def quantity(self, point: RiskPoint, terms: Sequence[tuple[str, str]]) -> Quantity | Absence:
         """Return the mean over prompts of the sum of losses; `terms` names them by model and column."""

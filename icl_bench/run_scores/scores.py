@@ -96,9 +96,9 @@ def _model_scores(asked: Asked, model: str) -> Iterator[RunScore]:
 
 
 def _distance(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
-    """Return log[(R+kappa)/(R_B+kappa)], R = R_Bayes + E(prediction - Bayes mean)^2."""
+    """Return log[(R+kappa)/(R_B+kappa)]."""
     bayes = asked.rows.quantity(point, [(PROMPTS, BAYES)])
-    risk = asked.rows.quantity(point, [(PROMPTS, BAYES), (model, EXCESS)])
+    risk = asked.rows.risk(point, model)
     for found in (bayes, risk):
         if isinstance(found, Absence):
             return found
@@ -141,7 +141,7 @@ def _interaction(asked: Asked, model: str, point: RiskPoint) -> RunScore:
 
 
 def _log_risk(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
-    risk = asked.rows.quantity(point, [(PROMPTS, BAYES), (model, EXCESS)])
+    risk = asked.rows.risk(point, model)
     if isinstance(risk, Absence):
         return risk
     if risk.mean <= 0.0:
