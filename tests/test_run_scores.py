@@ -265,6 +265,19 @@ def test_where_no_excess_is_stored_the_risk_is_as_sampled(run, scores, tmp_path)
     assert not run_scores(tmp_path).of(GAP, AXIS)
 
 
+def test_a_run_without_the_bayes_risk_says_what_to_store(run, tmp_path):
+    losses = open_losses(run.path)
+    write_manifest(tmp_path, replace(losses.manifest, kind="baseline"))
+    write_baseline(tmp_path, losses, ["squared_error", "zero_error"], [(place.headline_size,) for place in losses.sets])
+    found = run_scores(tmp_path)
+    assert {score.value for score in found.scores if score.name in (SDR, AUSC)} == {None}
+    interactions = found.of(INTERACTION, POINT)
+    assert interactions["averaging", JOINT, "2 x 1"].value is not None  # a ratio of risks, Bayes or not
+    alone = replace(losses.manifest, kind="baseline", factors={})
+    write_manifest(tmp_path, alone)
+    assert "did not store bayes_risk: name it in the suite" in run_scores(tmp_path).note
+
+
 def test_a_run_without_losses_says_so(run, tmp_path):
     shutil.copy(run.path / "manifest.json", tmp_path)
     shutil.copy(run.path / "scores.parquet", tmp_path)

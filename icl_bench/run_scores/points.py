@@ -118,7 +118,7 @@ def _why_absent(place: LossSet, model: str, column: str) -> str:
     cell = place.cells[model]
     if cell.status != "ok":
         return f"{cell.status}: {cell.message}" if cell.message else cell.status
-    return cell.absent.get(column, f"the run did not store {column}")
+    return cell.absent.get(column, f"the run did not store {column}: name it in the suite's [metrics]")
 
 
 def read_points(losses: Losses, columns: Sequence[str] = COLUMNS) -> tuple[RiskPoint, ...]:

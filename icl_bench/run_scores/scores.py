@@ -64,7 +64,11 @@ def scores_of(losses: Losses) -> RunScores:
         if any(place.cells[model].status != "missing" for place in losses.sets)
     ]
     asked = Asked(points, base, rows, kappa, losses.manifest.factors, _moved(points, models))
-    return RunScores(kappa, source, tuple(score for model in models for score in _model_scores(asked, model)))
+    scores = tuple(score for model in models for score in _model_scores(asked, model))
+    if all(score.value is None for score in scores):
+        why = next((score.message for score in scores), "the run has no severity")
+        return RunScores(kappa, source, scores, f"no run-level scores: {why}")
+    return RunScores(kappa, source, scores)
 
 
 def _moved(points: Sequence[RiskPoint], models: Sequence[str]) -> tuple[RiskPoint, ...]:
