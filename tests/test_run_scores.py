@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from icl_bench import Run, run_suite
 from icl_bench.cli.main import app
+from icl_bench.report.records import TABLES
 from icl_bench.run_scores.changes import score_changes
 from icl_bench.run_scores.records import AUSC, AXIS, GAP, INTERACTION, POINT, SCENARIO, SDR, RunScores
 from icl_bench.run_scores.scores import run_scores, scores_of
@@ -319,6 +320,34 @@ def test_every_format_shows_them(run, scores):
     document = json.loads(shown("--format", "json"))
     assert document["run_scores"]["kappa"] == NOISE
     assert len(document["run_scores"]["scores"]) == len(scores.scores)
+
+
+def test_agreement_is_the_mean_squared_difference_of_answers(run):
+    result = CliRunner().invoke(app, ["report", str(run.path), "--format", "csv", "--table", "agreement"])
+    rows = {
+        (row["scenario"], row["severity_label"], row["model"]): row
+        for row in csv.DictReader(io.StringIO(result.stdout))
+        if row["reference"] == "bayes_train"
+    }
+    frame = run.losses
+    for scenario, label in (("base", ""), ("covariate/scale", "2")):
+        there = frame[(frame.scenario == scenario) & (frame.severity_label == label) & (frame.context_size == SIZE)]
+        seeds = [there[there.seed == seed] for seed in (3, 5)]
+        distance = np.mean([part[part.model == "ols"]["agreement:bayes_train"].astype(float).mean() for part in seeds])
+        zero = np.mean([part[part.model == PROMPTS].zero_error.astype(float).mean() for part in seeds])
+        assert float(rows[scenario, label, "ols"]["value"]) == pytest.approx(distance / zero, rel=1e-6)
+    assert float(rows["base", "", "bayes_train"]["value"]) == 0.0
+    printed = CliRunner().invoke(app, ["report", str(run.path)]).stdout
+    assert "Which algorithm is it" in printed
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_comes_as_csv(run, table):
+    result = CliRunner().invoke(app, ["report", str(run.path), "--format", "csv", "--table", table])
+    assert result.exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert rows
+    assert all(row["run"] == str(run.path) and None not in row.values() for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ def report(
         str, typer.Option("--format", "-f", help="terminal, html, markdown, csv, json or latex.")
     ] = "terminal",
     table: Annotated[
-        str, typer.Option(help="With --format csv, which table: headline, scores, breakdowns or failures.")
+        str,
+        typer.Option(help="With --format csv: headline, scores, breakdowns, agreement, curves or failures."),
     ] = "headline",
     destination: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")

@@ -15,7 +15,7 @@ from icl_bench.report.summary import Summary
 from icl_bench.text import finite, printable
 
 HEADLINE = "headline"
-TABLES = (HEADLINE, "scores", "breakdowns", "failures")
+TABLES = (HEADLINE, "scores", "breakdowns", "agreement", "curves", "failures")
 FIELDS = (
     "run",
     "suite",
@@ -123,9 +123,13 @@ def _table_records(summary: Summary, table: str) -> Iterator[dict[str, Any]]:
     if table == HEADLINE:
         yield from records(summary)
         return
+    if table == "curves":
+        yield from _curve_records(summary)
+        return
     items: dict[str, Sequence[Any]] = {
         "scores": summary.run_scores.scores,
         "breakdowns": summary.breakdowns,
+        "agreement": summary.resemblances,
         "failures": summary.troubles,
     }
     for item in items[table]:
@@ -133,6 +137,22 @@ def _table_records(summary: Summary, table: str) -> Iterator[dict[str, Any]]:
         flat = {key: "; ".join(value) if isinstance(value, tuple) else value for key, value in fields.items()}
         kappa = {"kappa": summary.run_scores.kappa} if table == "scores" else {}
         yield {"run": summary.folder, **flat, **kappa}
+
+
+def _curve_records(summary: Summary) -> Iterator[dict[str, Any]]:
+    """Yield the curves of normalised error against context size, point by point."""
+    for curve in summary.curves:
+        for line in curve.lines:
+            for point in line.points:
+                yield {
+                    "run": summary.folder,
+                    "scenario": curve.scenario,
+                    "severity_label": curve.label,
+                    "model": line.name,
+                    "context_size": point.size,
+                    "statistic": point.kind,
+                    "normalised_error": point.value,
+                }
 
 
 def render_json(summaries: Sequence[Summary]) -> str:
@@ -150,6 +170,7 @@ def _document(summary: Summary) -> dict[str, Any]:
         "scores": [{name: record.get(name) for name in FIELDS[3:]} for record in records(summary)],
         "run_scores": dataclasses.asdict(summary.run_scores),
         "breakdowns": [dataclasses.asdict(item) for item in summary.breakdowns],
+        "agreement": [dataclasses.asdict(item) for item in summary.resemblances],
         "curves": [dataclasses.asdict(curve) for curve in summary.curves],
         "troubles": [dataclasses.asdict(trouble) for trouble in summary.troubles],
     }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from icl_bench.report.grids import Cell, Column, Grid
+from icl_bench.report.resemblance import Resemblance
 from icl_bench.report.summary import Summary
 from icl_bench.run_scores.records import AUSC, AXIS, GAP, INTERACTION, POINT, SDR, RunScore
 from icl_bench.text import with_half_width
-
-ONE = 1.0
 
 
 def axis_scores_grid(summary: Summary) -> Grid | None:
@@ -33,6 +32,40 @@ def gap_grid(summary: Summary) -> Grid | None:
 def interaction_grid(summary: Summary) -> Grid | None:
     """Return models against joint shifts; None without any."""
     return _one_number(summary, INTERACTION, POINT)
+
+
+def resemblance_grid(summary: Summary) -> Grid | None:
+    """Return models against reference algorithms, unshifted, the nearest named; None without any."""
+    if summary.base is None:
+        return None
+    here = (summary.base.place.scenario, summary.base.place.label)
+    found = {
+        (item.model, item.reference): item
+        for item in summary.resemblances
+        if (item.scenario, item.severity_label) == here
+    }
+    names = list(dict.fromkeys(reference for _, reference in found))
+    models = tuple(model for model in summary.models if any((model, name) in found for name in names))
+    columns = [Column("", name, tuple(_distance(found.get((model, name))) for model in models)) for name in names]
+    if len(names) > 1:
+        columns.append(Column("", "nearest", tuple(Cell(_nearest(found, model, names)) for model in models)))
+    return Grid("", models, tuple(columns)) if models else None
+
+
+def _distance(item: Resemblance | None) -> Cell:
+    if item is None:
+        return Cell("n/a", "none")
+    half_width = None if item.low is None or item.high is None else (item.high - item.low) / 2.0
+    text = with_half_width(item.value, half_width)
+    return Cell(text if item.kind == "mean" else f"med {text}")
+
+
+def _nearest(found: Mapping[tuple[str, str], Resemblance], model: str, names: Sequence[str]) -> str:
+    """Return the reference with the smallest mean distance, none where one has no mean."""
+    distances = {name: found[model, name].value for name in names if (model, name) in found}
+    if len(distances) < len(names) or any(found[model, name].kind != "mean" for name in names):
+        return "?"
+    return min(distances, key=distances.__getitem__)
 
 
 def _one_number(summary: Summary, name: str, scope: str) -> Grid | None:

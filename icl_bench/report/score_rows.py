@@ -177,9 +177,13 @@ def _median_low(rows: Sequence[Row]) -> float | None:
     return center - math.hypot(*(row["median"] - row["median_low"] for row in rows)) / len(rows)
 
 
-def load_rows(folder: Path) -> ScoreRows:
-    """Return the rows of a run at its headline context sizes; TableError when its table is missing or damaged."""
-    return ScoreRows(read_score_rows(folder / "scores.parquet", [*CHAIN, ZERO_RISK, BAYES_RISK], headline=True))
+def load_rows(folder: Path, others: Sequence[str] = ()) -> ScoreRows:
+    """Return the rows of a run at its headline context sizes, those of the metrics `others` too.
+
+    Raises TableError when its table is missing or damaged.
+    """
+    metrics = [*CHAIN, ZERO_RISK, BAYES_RISK, *others]
+    return ScoreRows(read_score_rows(folder / "scores.parquet", metrics, headline=True))
 
 
 def load_places(folder: Path, places: Sequence[Place], metrics: Sequence[str]) -> ScoreRows:

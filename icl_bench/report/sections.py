@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from icl_bench.report import wording
 from icl_bench.report.grids import Grid, breakdown_grid
-from icl_bench.report.score_grids import axis_scores_grid, gap_grid, interaction_grid
+from icl_bench.report.score_grids import axis_scores_grid, gap_grid, interaction_grid, resemblance_grid
 from icl_bench.report.summary import Summary
 
 
@@ -25,6 +25,7 @@ def sections(summary: Summary) -> tuple[Section, ...]:
     found = [
         Section(wording.SCORES_TITLE, axis_scores_grid(summary), (wording.scores_note(summary),)),
         Section(wording.BREAKDOWN_TITLE, breakdown, (*notes, wording.BREAKDOWN_NOTE) if breakdown or notes else ()),
+        Section(wording.RESEMBLANCE_TITLE, resemblance_grid(summary), (wording.RESEMBLANCE_NOTE,)),
         Section(wording.GAP_TITLE, gap_grid(summary), (wording.GAP_NOTE,)),
         Section(wording.INTERACTION_TITLE, interaction_grid(summary), (wording.INTERACTION_NOTE,)),
     ]

@@ -11,6 +11,7 @@ from icl_bench.report.breakdown import Breakdown, breakdowns
 from icl_bench.report.coverage import Coverage, Trouble, coverage, troubles
 from icl_bench.report.curves import Curve, curves
 from icl_bench.report.points import Point, points
+from icl_bench.report.resemblance import AGREEMENT, Resemblance, references, resemblances
 from icl_bench.report.score_rows import CHAIN, ScoreRows, load_rows
 from icl_bench.run_scores.records import RunScores
 from icl_bench.run_scores.scores import run_scores
@@ -43,6 +44,7 @@ class Summary:
     troubles: tuple[Trouble, ...]
     coverage: Coverage
     run_scores: RunScores
+    resemblances: tuple[Resemblance, ...]
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -67,7 +69,8 @@ def summarise(folder: Path) -> Summary:
             f"{folder} has no table of scores: its run did not come to its end, or the table was deleted;"
             " run the suite again into this folder: what was finished is kept"
         )
-    rows = load_rows(folder)
+    compared = references(manifest.metrics)
+    rows = load_rows(folder, [AGREEMENT + name for name in compared])
     models = tuple(manifest.models)
     metric = next((name for name in CHAIN if name in rows.metrics), CHAIN[0])
     found = points(rows, models, manifest.scenarios)
@@ -88,6 +91,7 @@ def summarise(folder: Path) -> Summary:
         troubles=troubles(rows),
         coverage=coverage(rows, manifest),
         run_scores=run_scores(folder),
+        resemblances=resemblances(rows, found, models, compared),
     )
 
 

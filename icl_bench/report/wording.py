@@ -139,6 +139,11 @@ def scores_note(summary: Summary) -> str:
     )
 
 
+RESEMBLANCE_TITLE = "Which algorithm is it: distance of a learner's answers to a reference's, unshifted"
+RESEMBLANCE_NOTE = (
+    "squared difference of the answers, over the risk of predicting zero; 0: the same answers; --format csv --table"
+    " agreement has every severity"
+)
 GAP_TITLE = "Frozen-prior gap: whose Bayes prediction is nearer where the prior or the noise has moved"
 GAP_NOTE = (
     "squared distance to Bayes of the test law less that to Bayes of the training law, over the risk"
