@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from icl_bench.compare.baseline_folder import baseline_digest
+from icl_bench.report.summary import summarise
 from icl_bench.tables.losses import open_losses
 
 ROOT = Path(__file__).parent.parent
@@ -174,10 +176,9 @@ def test_another_question_and_bad_settings_have_their_codes(checkout):
 
 
 def test_the_committed_baseline_is_of_quick_and_the_changelog_knows_it():
-    from icl_bench.compare.baseline_folder import baseline_digest
-
     losses = open_losses(ROOT / "results" / "baseline-quick")
     assert losses.manifest.suite == "quick"
+    assert summarise(losses.folder).coverage.cells == {"ok": 522, "skipped": 3, "failed": 0, "missing": 0}
     changelog = (ROOT / "CHANGELOG.md").read_text()
     scores = re.findall(r"^### Scores\n(.*?)(?=^##|\Z)", changelog, flags=re.MULTILINE | re.DOTALL)
     assert any(baseline_digest(losses) in section for section in scores), (

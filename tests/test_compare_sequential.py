@@ -215,6 +215,10 @@ def test_a_cell_that_joins_lifts_no_mean_of_cells() -> None:
     assert before < 0.0
     assert joined[0].log_e <= before + 1e-9
     assert joined[1].log_e < 0.0
+    # what one night finds counts on top of what the family has left, in the mean over both as well
+    (alone,) = standings(state_of([[0.1]]))
+    (_, found) = standings(state_of([*fallen, [math.nan, 0.1]]))
+    assert found.log_e == pytest.approx(before + math.log((1.0 + math.exp(alone.log_e)) / 2.0), rel=1e-6)
 
 
 def test_an_alarm_is_found_again_though_later_nights_are_good() -> None:

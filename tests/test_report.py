@@ -359,6 +359,22 @@ def test_breakdown_goes_outward_on_both_sides(errors, identity, severities, esti
     assert (found.severities, found.estimated) == (severities, estimated)
 
 
+@pytest.mark.parametrize(
+    ("errors", "earliest"),
+    [
+        ({2: (0.5, 0.1), 3: (2, 0.1)}, ("3",)),
+        ({2: (0.8, 0.3), 3: (2, 0.1)}, ("2",)),  # the interval at 2 reaches beyond 1
+        ({2: (1.2, 0.3), 3: (2, 0.1)}, ("2",)),
+        ({2: (0.5, None), 3: (2, 0.1)}, ("2",)),  # nothing is known at 2
+        ({0.25: (3, 0.1), 0.5: (0.95, 0.1), 2: (0.5, 0.1), 3: (2, 0.1)}, ("0.5", "3")),
+        ({2: (0.8, 0.3), 3: (0.9, 0.3)}, ()),
+    ],
+)
+def test_a_breakdown_begins_where_the_interval_leaves_it_open(errors, earliest):
+    (found,) = breakdowns(None, grid_of(errors), ["m"], {"covariate/scale": 1.0})
+    assert found.earliest == earliest
+
+
 def test_answers_that_are_not_finite_are_a_breakdown():
     near, far = grid_of({2: (0.5, 0.1), 3: (0.5, 0.1)})
     far = replace(far, entries={"m": Entry("m", None, Absent("nan", "answers are not finite"), None)})

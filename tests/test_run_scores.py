@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 
 from icl_bench import Run, run_suite
 from icl_bench.cli.main import app
+from icl_bench.compare.baseline_folder import update
 from icl_bench.report.records import TABLES
+from icl_bench.report.summary import summarise
 from icl_bench.run_scores.changes import score_changes
 from icl_bench.run_scores.records import AUSC, AXIS, GAP, INTERACTION, POINT, SCENARIO, SDR, RunScores
 from icl_bench.run_scores.scores import run_scores, scores_of
@@ -57,6 +59,12 @@ severities = [0.5, 1.0, 2.0]
 [[scenarios]]
 use = "covariate/mean"
 severities = [1.0]
+[[scenarios]]
+use = "covariate/scale"
+name = "fewer/scale"
+severities = [2.0]
+[scenarios.prompts]
+n_prompts = 300
 [[scenarios]]
 use = "length/ratio"
 severities = [0.3333333333333333]
@@ -143,6 +151,19 @@ def test_intervals_are_those_of_the_jackknife_over_prompts(scores, risk):
     width = math.log(found.high / found.low) / (2.0 * student_t(rows - 1, 0.95))
     assert width == pytest.approx(stderr, rel=0.02)
     assert math.sqrt(found.low * found.high) == pytest.approx(found.value, rel=1e-9)
+
+
+def test_severities_with_fewer_prompts_share_those_they_have(scores, risk):
+    model, few = "averaging", 300
+    (shifted, shifted_bayes), (base, base_bayes) = risk("fewer/scale", "2", model), risk("base", "", model)
+    assert (len(shifted), len(base)) == (2 * few, 2 * N)
+    influence = np.zeros((2, N))  # seed, prompt: what each prompt adds to the logarithm of SDR
+    for values, bayes, count, sign in ((shifted, shifted_bayes, few, 1.0), (base, base_bayes, N, -1.0)):
+        excess = values / (values.mean() + NOISE) - bayes / (bayes.mean() + NOISE)
+        influence[:, :count] += sign * (excess - excess.mean()).reshape(2, count) / (2 * count)
+    stderr = math.sqrt(np.square(influence).sum())
+    found = scores.of(SDR, POINT)[model, "fewer/scale", "2"]
+    assert math.log(found.high / found.low) / 2.0 == pytest.approx(1.96 * stderr, rel=0.03)
 
 
 def test_scenarios_average_severities_and_axes_average_scenarios(scores, risk):
@@ -250,6 +271,15 @@ def test_a_baseline_gives_the_same_scores(run, scores, tmp_path):
     write_manifest(tmp_path, replace(losses.manifest, kind="baseline"))
     write_baseline(tmp_path, losses, columns, [(place.headline_size,) for place in losses.sets])
     assert run_scores(tmp_path) == scores
+
+
+def test_a_baseline_reports_the_same_headline_and_what_was_skipped(run, tmp_path):
+    update(tmp_path / "baseline", open_losses(run.path), None, None, allow_missing=False)
+    whole, thin = summarise(run.path), summarise(tmp_path / "baseline")
+    assert thin.coverage.cells == whole.coverage.cells
+    assert thin.coverage.cells["skipped"] > 0
+    assert thin.points == whole.points
+    assert thin.breakdowns == whole.breakdowns
 
 
 def test_where_no_excess_is_stored_the_risk_is_as_sampled(run, scores, tmp_path):

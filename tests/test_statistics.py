@@ -48,6 +48,19 @@ def test_few_clusters_of_skewed_level_are_covered_where_student_t_is_not() -> No
     assert covered(interval.value - reach, interval.value + reach, 1.0) < 0.905
 
 
+@given(st.integers(0, 200), st.integers(5, 300))
+def test_interval_ends_are_student_quantiles_after_halls_transformation(seed: int, rows: int) -> None:
+    """Hall (1992): T + a T^2/3 + a^2 T^3/27 + a/6, a = skewness / sqrt(n), has no skewness left to second order."""
+    values = np.random.default_rng(seed).lognormal(size=(rows, 1))
+    interval = mean_interval(values)
+    centred = values[:, 0] - values.mean()
+    a = np.mean(centred**3) / np.mean(centred**2) ** 1.5 / np.sqrt(rows)
+    t = (values.mean() - np.array([interval.high[0], interval.low[0]])) / interval.stderr[0]
+    transformed = t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
+    reach = student.ppf(0.975, rows - 1)
+    np.testing.assert_allclose(transformed, [-reach, reach], rtol=1e-6)
+
+
 def test_ratio_interval_covers_and_uses_the_pairing() -> None:
     generator = np.random.default_rng(2)
     bottom = generator.chisquare(1, (512, REPEATS))

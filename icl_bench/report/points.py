@@ -35,10 +35,11 @@ class Entry:
 
     @property
     def may_be_broken(self) -> bool:
-        """Whether the 95% interval leaves it open, or says, that the model is no better than predicting zero."""
-        if self.error is None or self.error.high is None:
-            return self.broken is not False or self.error is not None
-        return self.error.high >= 1.0
+        """Whether the 95% interval leaves it open, or says, that the model is no better than predicting zero.
+
+        Where there is no interval it is open.
+        """
+        return self.error is None or self.error.high is None or self.error.high >= 1.0
 
     @property
     def standing(self) -> str:
