@@ -15,6 +15,7 @@ from icl_bench.statistics.intervals import mean_interval
 from icl_bench.statistics.multiplicity import weighted_holm
 from icl_bench.statistics.non_inferiority import smallest_detectable, worse_p_value
 from icl_bench.statistics.quantiles import quantiles
+from icl_bench.statistics.tails import tails
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -46,8 +47,8 @@ class Rate:
 
 
 def rate(flags: Flags) -> Rate:
-    """Return the share of true `flags`."""
-    return Rate(float(flags.mean()), flags.size)
+    """Return the share of true `flags`, NaN of none."""
+    return Rate(float(flags.mean()) if flags.size else math.nan, flags.size)
 
 
 def any_of(flags: Flags) -> Flags:
@@ -165,6 +166,19 @@ def coverage(law: LossLaw, seed: int, repetitions: int, prompts: int) -> dict[st
         for name, (low, high, truth) in intervals(losses, law):
             covered.setdefault(name, []).append((low <= truth) & (truth <= high))
     return {name: rate(np.concatenate(flags)) for name, flags in covered.items()}
+
+
+def tail_verdicts(law: LossLaw, mean: float, seed: int, repetitions: int, prompts: int) -> tuple[Rate, Rate, Rate]:
+    """Return how often Hill's estimate grants a mean and a variance, and how often an interval so printed covers."""
+    generator = np.random.default_rng(seed)
+    has_mean, has_variance, covered = [], [], []
+    for _ in range(max(repetitions // COLUMNS, 1)):
+        losses = family([law], generator, (prompts, COLUMNS), 0.0)[0].astype(np.float64)
+        found, interval = tails(None, losses), mean_interval(losses)
+        has_mean.append(found.has_mean)
+        has_variance.append(found.has_variance)
+        covered.append(((interval.low <= mean) & (mean <= interval.high))[found.has_variance])
+    return rate(np.concatenate(has_mean)), rate(np.concatenate(has_variance)), rate(np.concatenate(covered))
 
 
 def median_coverage(law: LossLaw, seed: int, repetitions: int, prompts: int, correlation: float) -> Rate:

@@ -27,6 +27,7 @@ from benchmarks.comparison_simulations import (
     median_coverage,
     paired_changes,
     rate,
+    tail_verdicts,
 )
 from benchmarks.nightly_simulations import (
     ALPHA,
@@ -49,6 +50,8 @@ PROMPTS = (256, 1024, 4096)
 LESS_SPREAD: Pair = (Lognormal(3.0), Lognormal(2.0))
 INTERVALS = ("mean", "ratio of means", "change of means", "SDR", "AUSC", "median", "change of medians")
 WORSE_CELLS = 4
+FEWEST_INTERVALS = 100
+"""Fewer tell nothing of how often intervals cover."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -121,6 +124,20 @@ def median_table(repetitions: int) -> str:
     return table(("losses", "prompts", *(f"correlation {level:g}" for level in correlations)), rows)
 
 
+def tail_table(repetitions: int) -> str:
+    """Return what Hill's estimate says of laws whose tails are known, and what intervals are printed on its word."""
+    laws: list[tuple[LossLaw, float]] = [(law, 1.0) for law in LIGHT]
+    laws += [(RatioOfSquares(degrees), degrees / (degrees - 2.0)) for degrees in (8, 6, 4, 3)]
+    laws += [(RatioOfSquares(degrees), np.nan) for degrees in (2, 1)]
+    rows = []
+    for law, mean in laws:
+        for prompts in PROMPTS:
+            has_mean, has_variance, covered = tail_verdicts(law, mean, 7, repetitions, prompts)
+            shown: object = covered if covered.repetitions >= FEWEST_INTERVALS else "too few"
+            rows.append([law.name, prompts, has_mean, has_variance, "no mean" if np.isnan(mean) else shown])
+    return table(("losses", "prompts", "says a mean exists", "says a variance exists", "printed interval covers"), rows)
+
+
 def cluster_table(repetitions: int) -> str:
     """Return the coverage of intervals over clusters."""
     rows = []
@@ -183,6 +200,7 @@ TABLES: dict[str, tuple[Callable[[int], str], int]] = {
     "coverage": (coverage_table, 4),
     "medians": (median_table, 4),
     "clusters": (cluster_table, 4),
+    "tails": (tail_table, 2),
     "power": (power_table, 4),
     "false_alarms": (false_alarm_table, 1),
     "delays": (delay_table, 1),

@@ -20,6 +20,7 @@ from benchmarks.comparison_simulations import (
     median_coverage,
     paired_changes,
     rate,
+    tail_verdicts,
 )
 from benchmarks.nightly_simulations import ALPHA, CELLS, MARGIN, NIGHTS, bank, first_alarms, one_cell_worse
 from benchmarks.operating_characteristics import PAGE, TABLES, four_worse, power_table
@@ -141,3 +142,17 @@ def test_the_page_is_the_scripts() -> None:
     assert page.count("\n| --- |") == len(TABLES)
     rows = [line.rsplit("|", 2)[0] for line in power_table(50).splitlines()]
     assert all(row in page for row in rows)
+
+
+@pytest.mark.parametrize("law", [SquaredNormal(), SKEWED], ids=lambda law: law.name)
+def test_light_tails_keep_their_intervals(law: LossLaw) -> None:
+    has_mean, has_variance, covered = tail_verdicts(law, 1.0, 21, REPETITIONS, 1024)
+    assert has_mean.value == 1.0
+    assert has_variance.value >= 0.99
+    assert 0.93 - 3 * covered.stderr <= covered.value <= 0.97 + 3 * covered.stderr
+
+
+@pytest.mark.parametrize(("degrees", "granted"), [(3, 0.2), (2, 0.02), (1, 0.0)])
+def test_heavy_tails_lose_their_intervals(degrees: int, granted: float) -> None:
+    _, has_variance, _ = tail_verdicts(RatioOfSquares(degrees), np.nan, 22, REPETITIONS, 1024)
+    assert has_variance.value <= granted
