@@ -385,11 +385,18 @@ def test_a_narrow_screen_does_not_scroll_sideways(browser, page_file):
 def test_prints_black_on_white_with_plots_and_heads_and_without_controls(browser, page_file, tmp_path):
     with browser.page(page_file, dark=True) as page:
         page.wait(READY)
-        drawn = "document.querySelectorAll('.plot .main-svg').length"
-        page.value(f"addEventListener('afterprint', () => {{ window.printed = {drawn}; }})")
+        page.value("document.getElementById('models').open = false")
+        page.wait("curves !== null")  # inflated when the page has nothing else to do
+        # what paper gets is what stands when the page's own beforeprint is done
+        drawn = (
+            "[...document.querySelectorAll('.plot')].map((plot) => plot.querySelectorAll('.scatter, .hm').length)"
+            ".concat(document.getElementById('models').open)"
+        )
+        page.value(f"addEventListener('beforeprint', () => {{ window.printed = {drawn}; }})")
         page.pdf(tmp_path / "page.pdf")
         assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
-        assert page.wait("window.printed") >= 3
+        assert all(page.wait("window.printed"))
+        assert page.value("document.getElementById('models').open") is False
         page.media(dark=True, medium="print")
         assert page.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert page.value("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
@@ -483,6 +490,14 @@ def test_hostile_names_are_only_text(browser, tmp_path):
         assert_undisturbed(page)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "synthetic-scores.csv").read_text())))
     assert {row["model"] for row in rows} == {name if not name.startswith("=") else f"'{name}" for name in HOSTILE}
+
+
+def test_runs_on_other_prompts_are_said_to_be_unpaired(summary):
+    same = replace(summary, manifest=replace(summary.manifest, suite_digest="another set of models"))
+    digests = dict.fromkeys(summary.manifest.prompt_digests, "other prompts")
+    other = replace(summary, manifest=replace(summary.manifest, prompt_digests=digests))
+    assert "not paired" not in render([summary, same])
+    assert "not paired" in render([summary, other])
 
 
 def test_several_runs_are_laid_over_each_other(browser, tmp_path):

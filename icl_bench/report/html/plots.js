@@ -26,10 +26,21 @@ function redrawAll() {
   }
 }
 
-// Paper is narrower than a screen and shows every plot, seen or not.
+// Paper is narrower than a screen and shows every plot, seen or not, and the list of models, which is the plots' key.
 function startPrinting() {
-  addEventListener("beforeprint", () => { inPrint.on = true; redrawAll(); });
-  addEventListener("afterprint", () => { inPrint.on = false; redrawAll(); });
+  const models = document.getElementById("models");
+  let wasOpen = models.open;
+  addEventListener("beforeprint", () => {
+    inPrint.on = true;
+    wasOpen = models.open;
+    models.open = true;
+    redrawAll();
+  });
+  addEventListener("afterprint", () => {
+    inPrint.on = false;
+    models.open = wasOpen;
+    redrawAll();
+  });
 }
 
 function show(element, traces, layout) {

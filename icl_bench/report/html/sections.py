@@ -34,12 +34,16 @@ def _run_card(run: NamedRun) -> str:
 
 def _overlay(runs: Sequence[NamedRun]) -> Iterator[str]:
     """Yield how several runs share the page."""
-    yield "Runs are laid over each other: scenarios are matched by their labels, models are named `run: model`."
+    yield "Runs are laid over each other: scenarios are matched by their labels, models are named run: model."
     yield "In plots a model has one colour in every run; the dash of its line tells the run."
-    if len({run.summary.manifest.suite_digest for run in runs}) > 1:
-        yield (
-            "These runs are of different suites: their prompts, and so their risks, are not paired; compare with care."
-        )
+    if not _same_prompts([run.summary.manifest.prompt_digests for run in runs]):
+        yield "These runs answered different prompts, so their risks are not paired: compare with care."
+
+
+def _same_prompts(digests: Sequence[Mapping[str, str]]) -> bool:
+    """Tell whether runs have prompt sets in common, and the same prompts in all of these."""
+    shared = set(digests[0]).intersection(*digests[1:])
+    return bool(shared) and all(len({held[name] for held in digests}) == 1 for name in shared)
 
 
 def numbers(run: NamedRun) -> str:

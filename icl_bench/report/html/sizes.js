@@ -3,9 +3,9 @@
 function startSizes() {
   const scenario = document.getElementById("size-scenario"), severity = document.getElementById("size-severity");
   const log = document.getElementById("size-log"), bands = document.getElementById("size-bands");
-  const draw = async (element) => {
-    await loadCurves();
-    drawSizes(element, scenario.value, severity.value, log.checked, bands.checked);
+  const draw = (element) => {  // at once where it can: printing does not wait
+    if (curves === null) loadCurves().then(() => draw(element));
+    else drawSizes(element, scenario.value, severity.value, log.checked, bands.checked);
   };
   const update = registerPlot("size-plot", draw);
   fillPlaces(scenario, severity, update);
@@ -41,7 +41,7 @@ function drawSizes(element, scenario, label, log, bands) {
   const withBands = bands && shown.length <= MOST_BANDS;
   show(element, lines.flatMap((line) => curveTraces(line.points, line.look, withBands, range)), {
     uirevision: `${scenario} ${label} ${log}`,
-    xaxis: axis("labelled examples before the query", { rangemode: "tozero" }),
+    xaxis: axis(`labelled examples before the query (${plotlyText(`${scenario} ${label}`.trim())})`, { rangemode: "tozero" }),
     yaxis: valueAxis(range, log),
   });
   const text = "Thick line: Bayes risk. Thin dotted line: predicting zero. Shaded: 95% intervals. Hollow: median, where no mean exists." + bandRemark(bands && !withBands);
