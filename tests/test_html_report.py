@@ -386,7 +386,7 @@ def test_prints_black_on_white_with_plots_and_heads_and_without_controls(browser
     with browser.page(page_file, dark=True) as page:
         page.wait(READY)
         page.value("document.getElementById('models').open = false")
-        page.wait("curves !== null")  # inflated when the page has nothing else to do
+        page.wait("window.iclBench.prepared")  # when the page has had nothing else to do
         # what paper gets is what stands when the page's own beforeprint is done
         drawn = (
             "[...document.querySelectorAll('.plot')].map((plot) => plot.querySelectorAll('.scatter, .hm').length)"
