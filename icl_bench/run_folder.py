@@ -93,6 +93,10 @@ def open_run_folder(path: Path, manifest: Manifest, fresh: bool) -> Iterator[Run
 
     Raises RunFolderError when it is in use, unwritable, holds something else, or another suite's results.
     """
+    if (path / BASELINE_FILE).exists():
+        raise RunFolderError(
+            f"{path} holds a baseline, which only `icl-bench compare --update` writes: give another --out"
+        )
     with locked(path):
         _check(path, manifest, fresh)
         folder = RunFolder(path)
@@ -124,10 +128,6 @@ def locked(path: Path) -> Iterator[None]:
 
 def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
     """Refuse a folder that is not this run's; empty it of an older run when `fresh`."""
-    if (path / BASELINE_FILE).exists():
-        raise RunFolderError(
-            f"{path} holds a baseline, which only `icl-bench compare --update` writes: give another --out"
-        )
     others = [item.name for item in path.iterdir() if item.name not in _OWN]
     has_manifest = (path / "manifest.json").exists()
     if others and not has_manifest:

@@ -205,8 +205,9 @@ def test_a_newer_baseline_is_refused_with_the_remedy(baseline):
 
 
 def test_a_run_into_a_baseline_is_refused(small_suite, baseline):
-    before = (baseline / FILE).read_bytes()
+    before, names = (baseline / FILE).read_bytes(), sorted(item.name for item in baseline.iterdir())
     for fresh in (False, True):
         with pytest.raises(RunFolderError, match="baseline"):
             run_suite(small_suite, baseline, fresh=fresh)
     assert (baseline / FILE).read_bytes() == before
+    assert sorted(item.name for item in baseline.iterdir()) == names  # not even a lock, which --update would refuse

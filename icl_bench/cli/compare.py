@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icl_bench.cli.console import guarded, out, print_lines, print_text, say
+from icl_bench.cli.console import check_out, guarded, out, print_lines, print_text, say
 from icl_bench.errors import EXIT_PASS, NotComparableError, TableError, UsageError
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def compare(
 
     wanted = "json" if as_json else format_name
     check_format(wanted)
-    if destination is not None and (destination.is_dir() or not destination.parent.is_dir()):
-        raise UsageError(f"--out {destination}: expected a file in an existing folder")
+    if destination is not None:
+        check_out(destination)
     settings = _settings(metric, margin, alpha, sizes, allow_missing)
     if sequential is not None:
         _check_sequential(update, sizes)

@@ -6,11 +6,12 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 
 import typer
 
-from icl_bench.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, DocumentError, IclBenchError
+from icl_bench.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, DocumentError, IclBenchError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,6 +76,17 @@ def print_text(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         forget_stdout()
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names of a comma-separated option."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def check_out(path: Path) -> None:
+    """Raise UsageError unless `--out PATH` can be a file: before the work, not after it."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"--out {path}: expected a file in an existing folder")
 
 
 def say(text: str) -> None:

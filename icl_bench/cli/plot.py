@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from icl_bench.cli.console import guarded, say
+from icl_bench.cli.console import guarded, names_in, say
 
 
 @guarded
@@ -55,16 +55,12 @@ def plot(
     request = Request(
         kind=kind,
         out=destination,
-        models=_names(models),
-        scenarios=_names(scenarios),
-        severities=_names(severity),
+        models=names_in(models),
+        scenarios=names_in(scenarios),
+        severities=names_in(severity),
         metric=metric,
         width=width,
         height=height,
     )
     draw(runs, request)
     say(f"wrote {destination}")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icl_bench.cli.console import guarded, out, print_lines, print_text, say
+from icl_bench.cli.console import check_out, guarded, out, print_lines, print_text, say
 from icl_bench.errors import EXIT_INCOMPLETE, UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def report(
     check_table(wanted, table)
     if wanted == HTML and destination is None and sys.stdout.isatty():
         raise UsageError("--format html writes a page of megabytes: give a file, --out report.html")
+    if destination is not None:
+        check_out(destination)
     summaries = [summarise(run) for run in runs]
     if destination is not None:
         _write(destination, _plain(summaries) if wanted == TERMINAL else render(summaries, wanted, table))
@@ -81,7 +83,5 @@ def _plain(summaries: list[Summary]) -> str:
 def _write(path: Path, text: str) -> None:
     from icl_bench.tables.io import write_text
 
-    if path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"--out {path}: expected a file in an existing folder")
     write_text(path, text + "\n")
     say(f"wrote {path}")

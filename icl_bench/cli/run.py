@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from icl_bench.cli.console import guarded, print_json, say
+from icl_bench.cli.console import guarded, names_in, print_json, say
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 
 
@@ -52,8 +52,8 @@ def run(
             done = run_suite(
                 suite,
                 out,
-                models=_names(models),
-                scenarios=_names(scenarios),
+                models=names_in(models),
+                scenarios=names_in(scenarios),
                 n_prompts=prompts,
                 seeds=_numbers(seeds),
                 device=device,
@@ -82,15 +82,11 @@ def run(
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def _numbers(text: str) -> tuple[int, ...]:
     from icl_bench.errors import UsageError
 
     try:
-        return tuple(int(name) for name in _names(text))
+        return tuple(int(name) for name in names_in(text))
     except ValueError:
         raise UsageError(f"--seeds {text}: expected whole numbers such as 17 or 17,18") from None
 

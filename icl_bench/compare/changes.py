@@ -14,7 +14,7 @@ from icl_bench.compare.cells import BROKEN, Cell, Uncompared
 from icl_bench.compare.pairing import PairedPoint, PairedSet
 from icl_bench.compare.pooling import cluster_rows, whole_clusters
 from icl_bench.statistics.contrasts import Contrast, relative_change
-from icl_bench.statistics.tails import has_moment, hill_index
+from icl_bench.statistics.tails import tails
 from icl_bench.tables.loss_sets import Losses, LossSet, ModelLosses
 from icl_bench.tables.schema import PROMPTS
 
@@ -183,14 +183,9 @@ def _mean_and_variance(
     exist = np.ones(len(sizes), dtype=bool)
     for place, losses in ((paired.base, before), (paired.head, after)):
         stored = dict(zip(place.context_sizes, place.cells[model].tails[metric], strict=True))
-        index = np.array([np.nan if stored[size] is None else stored[size] for size in sizes], dtype=np.float64)
-        estimated = np.isnan(index)
-        if not estimate:
-            index[estimated] = np.inf
-        elif estimated.any():
-            index[estimated] = hill_index(losses[:, estimated].astype(np.float64))
-        for order in (1.0, 2.0):
-            exist &= has_moment(index, order, len(losses), estimated)
+        unknown = None if estimate else np.inf
+        found = tails([unknown if stored[size] is None else stored[size] for size in sizes], losses)
+        exist &= found.has_mean & found.has_variance
     return exist
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,13 @@ class Tails:
     has_variance: NDArray[np.bool_]  # (column,)
 
 
-def tails(known: Sequence[float | None] | None, values: Array) -> Tails:
+def tails(known: Sequence[float | None] | None, values: NDArray[np.floating[Any]]) -> Tails:
     """Return the tails of values (row, column): the exact index where theory gave it, else Hill's estimate."""
     rows, columns = values.shape
     index = np.array([np.nan if tail is None else tail for tail in known or [None] * columns], dtype=float)
     estimated = np.isnan(index)
     if estimated.any():
-        index[estimated] = hill_index(values[:, estimated])
+        index[estimated] = hill_index(values[:, estimated].astype(np.float64))
     return Tails(index, has_moment(index, 1.0, rows, estimated), has_moment(index, 2.0, rows, estimated))
 
 

@@ -20,12 +20,13 @@ from icl_bench.report.figures.style import look, name_text
 from icl_bench.report.figures.whiskers import Dot, DotPanel, log_scale
 from icl_bench.report.figures.wording import point_text
 from icl_bench.report.points import Point
+from icl_bench.report.resemblance import AGREEMENT
 from icl_bench.report.score_rows import Statistic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-AGREEMENT, DISTANCE_TO_BAYES = "agreement:", "excess_risk"
+DISTANCE_TO_BAYES = "excess_risk"
 """Excess risk is the squared distance to the Bayes prediction under the test law."""
 NO_DISTANCE = 1e-12
 """Below this share of the risk of predicting zero, answers are the reference's own."""

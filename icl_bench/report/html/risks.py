@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from icl_bench.errors import TableError
 from icl_bench.report.points import Point
+from icl_bench.report.resemblance import AGREEMENT
 from icl_bench.report.score_rows import BAYES_RISK, ZERO_RISK
 from icl_bench.report.summary import Summary
 from icl_bench.tables.io import open_table
@@ -19,7 +20,6 @@ from icl_bench.tables.schema import PROMPTS
 
 RISKS = ("squared_error", "label_error", "normalised_error", "excess_risk")
 """Metrics that may be drawn as risk, the first that a run has."""
-AGREEMENT = "agreement:"
 BATCH = 1 << 17  # rows held at once
 _TEXTS = ("model", "scenario", "severity_label", "metric")
 _NUMBERS = ("mean", "median", "ci_low", "ci_high", "median_low", "median_high")
