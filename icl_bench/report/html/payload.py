@@ -14,6 +14,7 @@ from icl_bench.report.html.packing import packed
 from icl_bench.report.html.risks import Array, Interval, Risks
 from icl_bench.report.points import Point
 from icl_bench.report.records import FIELDS, records
+from icl_bench.report.resemblance import references
 from icl_bench.report.score_rows import CHAIN
 from icl_bench.report.summary import Summary
 
@@ -95,7 +96,7 @@ def _run(name: str, summary: Summary, risks: Risks) -> dict[str, Any]:
         "riskMetric": risks.metric,
         "risk": _headline(risks.models, summary.points, risks.sizes),
         "bayes": _headline(_as_line(risks.bayes), summary.points, risks.sizes),
-        "references": _references(summary, risks),
+        "references": _references(summary),
         "breakdowns": [dataclasses.asdict(item) for item in summary.breakdowns],
         "troubles": [dataclasses.asdict(item) for item in summary.troubles],
         "runScores": rounded(dataclasses.asdict(summary.run_scores)),
@@ -119,7 +120,7 @@ def _numbers(values: Iterable[float]) -> list[float | None]:
     return [rounded(float(value)) for value in values]
 
 
-def _references(summary: Summary, risks: Risks) -> dict[str, list[float | None]]:
+def _references(summary: Summary) -> dict[str, list[float | None]]:
     """Return squared distances to each reference's answers over the risk of predicting zero, flat over (point, model).
 
     `bayes` is the Bayes prediction of the test law: there the squared distance is the excess risk (THEORY: Bayes
@@ -133,6 +134,10 @@ def _references(summary: Summary, risks: Risks) -> dict[str, list[float | None]]
     ]
     if not all(math.isnan(value) for value in to_bayes):
         found["bayes"] = _numbers(to_bayes)
-    for name, distances in risks.agreements.items():
-        found[name] = _numbers(distances.ravel())
+    places = [(point.place.scenario, point.place.label, model) for point in summary.points for model in summary.models]
+    distances = {
+        (item.scenario, item.severity_label, item.model, item.reference): item.value for item in summary.resemblances
+    }
+    for name in references(summary.manifest.metrics):
+        found[name] = _numbers(distances.get((*place, name), math.nan) for place in places)
     return found

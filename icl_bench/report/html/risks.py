@@ -1,4 +1,4 @@
-"""Risk against severity and context size, and agreements, read from scores.parquet in batches into plain arrays."""
+"""Risk against severity and context size, read from scores.parquet in batches into plain arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from icl_bench.errors import TableError
 from icl_bench.report.points import Point
-from icl_bench.report.resemblance import AGREEMENT
 from icl_bench.report.score_rows import BAYES_RISK, ZERO_RISK
 from icl_bench.report.summary import Summary
 from icl_bench.tables.io import open_table
@@ -47,7 +46,6 @@ class Risks:
     models: Interval  # (point, model, size)
     bayes: Interval  # (point, size): what is achievable
     zero: Interval  # (point, size): risk of predicting zero
-    agreements: Mapping[str, Array]  # reference -> (point, model): squared distance over the risk of predicting zero
 
 
 def read_risks(summary: Summary) -> Risks:
@@ -57,24 +55,20 @@ def read_risks(summary: Summary) -> Risks:
     """
     path = Path(summary.folder) / "scores.parquet"
     metric = next((name for name in RISKS if name in summary.manifest.metrics), RISKS[0])
-    references = [name for name in summary.manifest.metrics if name.startswith(AGREEMENT)]
     try:
         sizes = _sizes(path)
-        grid = _Grid(summary.points, (PROMPTS, *summary.models), sizes, (metric, BAYES_RISK, ZERO_RISK, *references))
+        grid = _Grid(summary.points, (PROMPTS, *summary.models), sizes, (metric, BAYES_RISK, ZERO_RISK))
         for batch in open_table(path).iter_batches(BATCH, columns=[*_TEXTS, "context_size", *_NUMBERS]):
             grid.take(batch)
     except (OSError, ValueError) as error:
         raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
-    found = {name: grid.statistic(name) for name in (metric, BAYES_RISK, ZERO_RISK, *references)}
-    zero = _part(found[ZERO_RISK], 0)
-    headline = [_position(sizes, point) for point in summary.points]
+    found = {name: grid.statistic(name) for name in (metric, BAYES_RISK, ZERO_RISK)}
     return Risks(
         metric,
         sizes,
         _part(found[metric], slice(1, None)),
         _part(found[BAYES_RISK], 0),
-        zero,
-        {name.removeprefix(AGREEMENT): _relative(found[name], zero, headline) for name in references},
+        _part(found[ZERO_RISK], 0),
     )
 
 
@@ -85,21 +79,8 @@ def _sizes(path: Path) -> tuple[int, ...]:
     return tuple(sorted(size for size in found if size is not None))
 
 
-def _position(sizes: Sequence[int], point: Point) -> int | None:
-    return None if point.context_size is None else sizes.index(point.context_size)
-
-
 def _part(whole: Interval, models: int | slice) -> Interval:
     return Interval(whole.value[:, models], whole.low[:, models], whole.high[:, models], whole.median[:, models])
-
-
-def _relative(distance: Interval, zero: Interval, headline: Sequence[int | None]) -> Array:
-    """Return squared distances over the risk of predicting zero where summaries look, (point, model)."""
-    relative = np.full(distance.value[:, 1:, 0].shape if distance.value.shape[2] else (len(headline), 0), np.nan)
-    for row, size in enumerate(headline):
-        if size is not None and zero.value[row, size] > 0.0:
-            relative[row] = distance.value[row, 1:, size] / zero.value[row, size]
-    return relative
 
 
 class _Grid:
