@@ -28,8 +28,8 @@ from icl_bench.assemble import bound, build_model, cell_law, training_law
 from icl_bench.catalogue import ZOO
 from icl_bench.checkpoints.card_file import read_card
 from icl_bench.errors import NoClosedForm, PluginError
-from icl_bench.laws.covariates import Moments
 from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.laws.moments import Moments
 from icl_bench.models.attention.linear_self_attention import TrainedLayer
 from icl_bench.models.networks.checkpoint import Checkpoint
 from icl_bench.networks.linear_self_attention import CornerLayer

@@ -23,11 +23,13 @@ import torch
 from torch import Tensor
 
 from icl_bench import catalogue
+from icl_bench.assemble import bound
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.sizes import Sizes
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import BindsLaws, Model
+from icl_bench.protocols import Model
 from icl_bench.seeding import BLOCK_SIZE, Streams
 
 N_DIMS, N_CONTEXT, N_BLOCKS, N_STEPS = 20, 40, 5, 10
@@ -96,7 +98,7 @@ def contests() -> Iterator[Contest]:
     for name, fit in fits.items():
         arguments = {"n_steps": N_STEPS} if name == "gradient_descent" else {}
         model = catalogue.build("models", name, arguments)
-        yield Contest(name, model.bind(TRAINING, LAW) if isinstance(model, BindsLaws) else model, fit)
+        yield Contest(name, bound(model, TRAINING, LAW), fit)
 
 
 def answer(model: Model, blocks: Sequence[PromptBatch]) -> Tensor:

@@ -32,9 +32,11 @@ from benchmarks.eager_gpt2 import EagerLoop
 from icl_bench import catalogue
 from icl_bench.evaluate.asking import Conditions, predict
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import Scaled
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.learner import MICRO_BATCH, Learner
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
@@ -108,7 +110,7 @@ def shifted(device: str, repeats: int) -> None:
     The field's usual way passes the whole prompt each time, the query in its place; a sparing one the prefix alone.
     """
     learner = network("gpt2", size="standard").to(device)
-    law = LAW.map_query(lambda inner: Scaled(2.0, inner))
+    law = LAW.add("query", RowWise(Scaled(2.0)))
     prompts = law.draw(Streams(0, 0)).prompts.select(slice(0, MICRO_BATCH)).to(device, torch.float32)
 
     @torch.no_grad()
@@ -156,11 +158,11 @@ def memory() -> None:
     """Measure in a fresh process, on the CPU."""
     code = (
         "import resource, torch; from benchmarks.networks import LAW, blocks, network;"
-        "from icl_bench.laws.covariates import Scaled;"
+        "from icl_bench.laws.covariates.scaled import Scaled; from icl_bench.laws.query.row_wise import RowWise;"
         "from icl_bench.evaluate.asking import Conditions, predict;"
         "learner = network('gpt2', size='standard');"
         "[predict(learner, block, Conditions(time_limit=None)) for law in"
-        " (LAW, LAW.map_query(lambda inner: Scaled(2.0, inner))) for block in blocks(law)];"
+        " (LAW, LAW.add('query', RowWise(Scaled(2.0)))) for block in blocks(law)];"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     root = Path(__file__).resolve().parent.parent

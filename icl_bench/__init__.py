@@ -11,17 +11,55 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from icl_bench.assemble import load_model, load_scenario
     from icl_bench.compare.comparison import Comparison, compare_runs
+    from icl_bench.laws.dials import Dial
+    from icl_bench.laws.draws import Draws
+    from icl_bench.laws.law import PromptLaw
+    from icl_bench.laws.moments import Moments
+    from icl_bench.laws.parts import (
+        CovariatePart,
+        LabelPart,
+        NoisePart,
+        ObservePart,
+        Posterior,
+        QueryPart,
+        RowsPart,
+        TaskPart,
+    )
+    from icl_bench.networks.architecture import Architecture
+    from icl_bench.networks.heads import MeanHead
+    from icl_bench.networks.learner import Learner
+    from icl_bench.networks.mixing import Mixer
+    from icl_bench.networks.stack import Stack
     from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
+    from icl_bench.protocols import RatioMetric
     from icl_bench.run import Run, read_run, run_suite
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Architecture": "icl_bench.networks.architecture",
     "Comparison": "icl_bench.compare.comparison",
+    "CovariatePart": "icl_bench.laws.parts",
+    "Dial": "icl_bench.laws.dials",
+    "Draws": "icl_bench.laws.draws",
+    "LabelPart": "icl_bench.laws.parts",
+    "Learner": "icl_bench.networks.learner",
+    "MeanHead": "icl_bench.networks.heads",
+    "Mixer": "icl_bench.networks.mixing",
+    "Moments": "icl_bench.laws.moments",
+    "NoisePart": "icl_bench.laws.parts",
+    "ObservePart": "icl_bench.laws.parts",
+    "Posterior": "icl_bench.laws.parts",
     "Prediction": "icl_bench.prompts",
     "PromptBatch": "icl_bench.prompts",
+    "PromptLaw": "icl_bench.laws.law",
+    "QueryPart": "icl_bench.laws.parts",
+    "RatioMetric": "icl_bench.protocols",
+    "RowsPart": "icl_bench.laws.parts",
     "Run": "icl_bench.run",
+    "Stack": "icl_bench.networks.stack",
     "TargetBatch": "icl_bench.prompts",
+    "TaskPart": "icl_bench.laws.parts",
     "compare_runs": "icl_bench.compare.comparison",
     "load_model": "icl_bench.assemble",
     "load_scenario": "icl_bench.assemble",
@@ -30,11 +68,29 @@ _HOME = {
 }
 
 __all__ = [
+    "Architecture",
     "Comparison",
+    "CovariatePart",
+    "Dial",
+    "Draws",
+    "LabelPart",
+    "Learner",
+    "MeanHead",
+    "Mixer",
+    "Moments",
+    "NoisePart",
+    "ObservePart",
+    "Posterior",
     "Prediction",
     "PromptBatch",
+    "PromptLaw",
+    "QueryPart",
+    "RatioMetric",
+    "RowsPart",
     "Run",
+    "Stack",
     "TargetBatch",
+    "TaskPart",
     "compare_runs",
     "load_model",
     "load_scenario",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
+import inspect
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +16,13 @@ from typing import Any
 from icl_bench import __version__, catalogue
 from icl_bench.errors import DocumentError, PluginError, SuiteError
 from icl_bench.laws.canonical import combined_digest
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.dials import factor_name, stage_of
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import MOVED, STAGES, PromptLaw
+from icl_bench.laws.parts import RowsPart, TaskPart
+from icl_bench.laws.sizes import Sizes
 from icl_bench.plan import PromptSet
-from icl_bench.protocols import BindsLaws, Metric, Model, Scenario
+from icl_bench.protocols import Metric, Model, Scenario
 from icl_bench.seeding import Streams
 from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Severity, Suite
 
@@ -24,7 +30,8 @@ from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Sev
 def load_model(name: str, **arguments: Any) -> Model:
     """Return a model by name or by `./file.py:Name`; PluginError when it cannot be built.
 
-    A model that follows from a law (`bayes`, `linear_self_attention`, ...) is asked through `bind(training, test)`.
+    A model that follows from its training law (`linear_self_attention`, ...) is asked through `bind(training)`;
+    `bayes`, which sees the test law, through `bind(training, test)`.
     """
     model: Model = catalogue.build("models", name, arguments)
     return model
@@ -36,23 +43,58 @@ def load_scenario(name: str, **arguments: Any) -> Scenario:
     return scenario
 
 
-def base_law(settings: PromptSettings) -> PromptLaw:
-    """Return the unshifted law that prompt settings describe."""
+def base_law(settings: PromptSettings, folder: Path | None = None) -> PromptLaw:
+    """Return the unshifted law that prompt settings describe; files among them are relative to `folder`.
+
+    Raises PluginError when the function class cannot be built, or is none.
+    """
     arguments = {"n_dims": settings.n_dims, **settings.function_class_arguments}
-    prior = catalogue.build("function_classes", settings.function_class, arguments)
-    return PromptLaw(
-        prior=prior,
-        noise=GaussianNoise(settings.noise_std**2),
-        sizes=Sizes(settings.context_sizes, settings.queries_per_context),
-    )
+    prior = catalogue.build("function_classes", settings.function_class, arguments, folder)
+    sizes = Sizes(settings.context_sizes, settings.queries_per_context)
+    if isinstance(prior, RowsPart):
+        if settings.noise_std:
+            raise PluginError(
+                f"noise_std: expected 0, as {settings.function_class} gives labels, got {settings.noise_std}"
+            )
+        return PromptLaw.of_rows(prior, sizes)
+    missing = task_problem(prior)
+    if missing:
+        raise PluginError(f"{settings.function_class}: {missing}")
+    return PromptLaw(prior=prior, noise=GaussianNoise(settings.noise_std**2), sizes=sizes)
 
 
-def training_law(suite: Suite) -> PromptLaw:
-    """Return the law that a suite's learners were trained under."""
-    training, law = suite.training, base_law(suite.prompts)
+def task_problem(prior: object) -> str | None:
+    """Return what a function class lacks to be drawn from, None when nothing."""
+    if callable(getattr(prior, "sample", None)) and not callable(getattr(prior, "draw", None)):
+        return f"sample(streams) is gone since 0.2: expected draw(draws) and value(hidden, x, position); {MOVED}"
+    for name in ("draw", "value"):
+        if not callable(getattr(prior, name, None)):
+            return f"has no method {name}: expected a function class with draw and value (icl_bench.TaskPart)"
+    if not isinstance(prior, TaskPart):
+        return "expected a class that inherits icl_bench.TaskPart, whose declarations default to unknown"
+    if not isinstance(getattr(prior, "n_dims", None), int):
+        return "has no n_dims: expected the dimension of a covariate, a whole number"
+    if not dataclasses.is_dataclass(prior):
+        return "expected a frozen dataclass of plain values, so that the law has a digest"
+    return None
+
+
+def training_law(suite: Suite, spec: ModelSpec | None = None) -> PromptLaw:
+    """Return the law that a suite's learners, or one of its models, were trained under."""
+    training = suite.training if spec is None or spec.training is None else spec.training.over(suite.training)
+    law = base_law(suite.prompts, suite.folder)
     n_context = training.n_context if training.n_context is not None else law.sizes.n_context
-    noise = law.noise if training.noise_std is None else law.noise.with_variance(training.noise_std**2)
-    return replace(law, sizes=Sizes((n_context,)), noise=noise)
+    law = replace(law, sizes=Sizes((n_context,)))
+    if training.noise_std is not None:
+        law = law.with_noise(GaussianNoise(training.noise_std**2))
+    whose = "[training]" if spec is None or spec.training is None else f"training of model {spec.label!r}"
+    return shifted_by(
+        law,
+        training.factors or (),
+        training.point,
+        suite.folder,
+        lambda factor, why: SuiteError([f"{whose}: {factor.use} {why}"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +106,51 @@ class CellLaw:
     headline_size: int  # the context size that a prompt of the training length has under it
 
 
+@dataclass(frozen=True, slots=True)
+class _NamedFactor:
+    """One factor of a product, built, with the name that its random streams go by."""
+
+    factor: Factor
+    scenario: Scenario
+    severity: Severity
+    name: str
+    refused: Callable[[Factor, str], DocumentError]
+
+    def shift(self, law: PromptLaw) -> PromptLaw:
+        """Return the shifted law; what the scenario raises becomes its refusal."""
+        shifted = self._asked(lambda: self.scenario.shift(law.under(self.name), self.severity))
+        if not isinstance(shifted, PromptLaw):
+            raise self.refused(self.factor, f"shift: expected a PromptLaw, got {type(shifted).__name__}")
+        return shifted.under("")
+
+    def changes(self, law: PromptLaw) -> bool:
+        """Tell whether the severity is another than the unshifted one."""
+        identity = self._asked(lambda: self.scenario.identity(law))
+        return identity is None or self.severity != identity
+
+    def place(self, law: PromptLaw) -> tuple[int, bool]:
+        """Return where the factor comes in a product: by stage, and what replaces a part before what wraps it."""
+        stage = self._asked(lambda: stage_of(self.scenario, law, law if _declared(self.scenario) else self.shift(law)))
+        return STAGES.index(stage), not getattr(self.scenario, "replaces", False)
+
+    def _asked(self, question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        except DocumentError:
+            raise
+        except ValueError as error:
+            raise self.refused(self.factor, f"at severity {self.severity}: {error}") from error
+        except Exception as error:
+            why = f"at severity {self.severity} fails: {type(error).__name__}: {error}"
+            raise self.refused(self.factor, why) from error
+
+
+def _declared(scenario: Scenario) -> bool:
+    return getattr(scenario, "stage", None) is not None
+
+
 def shifted(suite: Suite, spec: ScenarioSpec, law: PromptLaw, point: tuple[Severity, ...]) -> PromptLaw:
-    """Return `law` shifted by every factor of a scenario in turn; SuiteError when a severity is refused."""
+    """Return `law` shifted by every factor of a scenario; SuiteError when a severity or a product is refused."""
     return shifted_by(
         law, spec.factors, point, suite.folder, lambda _, why: SuiteError([f"scenario {spec.label!r} {why}"])
     )
@@ -78,28 +163,74 @@ def shifted_by(
     folder: Path,
     refused: Callable[[Factor, str], DocumentError],
 ) -> PromptLaw:
-    """Return `law` shifted by every factor in turn; where one refuses its severity, raise `refused(factor, why)`."""
-    for factor, severity in zip(factors, point, strict=True):
-        scenario: Scenario = catalogue.build("scenarios", factor.use, factor.arguments, folder)
-        try:
-            law = scenario.shift(law, severity)
-        except ValueError as error:
-            raise refused(factor, f"at severity {severity}: {error}") from error
+    """Return `law` shifted by every factor; where one refuses its severity, raise `refused(factor, why)`.
+
+    Factors are applied by stage, within a stage what replaces a base part before what wraps it, else as listed. Two
+    that replace the same part are refused: the first would be lost.
+    """
+    named = _named(factors, point, folder, refused)
+    order = {item.name: item.place(law) for item in named}
+    replacing: dict[int, str] = {}
+    for item in named:
+        stage, wraps = order[item.name]
+        if wraps or not item.changes(law):
+            continue
+        if stage in replacing:
+            why = f"and {replacing[stage]} put another law in the same place, the first would be lost: expected one"
+            raise refused(item.factor, why)
+        replacing[stage] = item.name
+    for item in sorted(named, key=lambda item: order[item.name]):
+        law = item.shift(law)
     return law
 
 
+def _named(
+    factors: Sequence[Factor],
+    point: Sequence[Severity],
+    folder: Path,
+    refused: Callable[[Factor, str], DocumentError],
+) -> list[_NamedFactor]:
+    """Build the factors of a product, in the order listed; the second of a name is `name#2`, identities included."""
+    seen: Counter[str] = Counter()
+    named = []
+    for factor, severity in zip(factors, point, strict=True):
+        scenario: Scenario = catalogue.build("scenarios", factor.use, factor.arguments, folder)
+        name = factor_name(scenario) if catalogue.is_file_reference(factor.use) else factor.use
+        seen[name] += 1
+        unique = name if seen[name] == 1 else f"{name}#{seen[name]}"
+        named.append(_NamedFactor(factor, scenario, severity, unique, refused))
+    return named
+
+
 def cell_law(suite: Suite, prompt_set: PromptSet) -> CellLaw:
-    """Return the law that a prompt set draws from."""
+    """Return the law that a prompt set draws from; SuiteError when it cannot be had."""
     spec = suite.scenarios[prompt_set.scenario]
-    base = base_law(spec.prompts)
+    base = base_law(spec.prompts, suite.folder)
     law = shifted(suite, spec, base, prompt_set.point)
-    training_size = training_law(suite).sizes.n_context
-    at_training_size = replace(base, sizes=Sizes((training_size,)))
-    wanted = shifted(suite, spec, at_training_size, prompt_set.point).sizes.n_context
-    headline = min(law.sizes.context_sizes, key=lambda size: (abs(size - wanted), size))
+    try:
+        law.check()
+    except ValueError as error:
+        raise SuiteError(
+            [f"scenario {spec.label!r} at {prompt_set.severity_label or 'no severity'}: {error}"]
+        ) from error
     is_product = len(spec.factors) > 1
     identity = None if is_product else prompt_set.severity == _identity(suite, spec, base)
-    return CellLaw(law, identity, headline)
+    return CellLaw(law, identity, _headline(suite, spec, base, law, prompt_set.point))
+
+
+def _headline(suite: Suite, spec: ScenarioSpec, base: PromptLaw, law: PromptLaw, point: tuple[Severity, ...]) -> int:
+    """Return the context size that summaries show: a scenario's own, else that of a prompt of the training length."""
+    wanted = training_law(suite).sizes.n_context
+    named = _named(spec.factors, point, suite.folder, lambda _, why: SuiteError([f"scenario {spec.label!r} {why}"]))
+    at_training_size = replace(base, sizes=Sizes((wanted,)))
+    for item in named:
+        own = getattr(item.scenario, "headline_size", None)
+        declared = own(base) if callable(own) else None
+        if declared is not None:
+            wanted = declared
+        elif item.place(base)[0] == STAGES.index("sizes"):
+            wanted = item.shift(at_training_size).sizes.n_context
+    return min(law.sizes.context_sizes, key=lambda size: (abs(size - wanted), size))
 
 
 def _identity(suite: Suite, spec: ScenarioSpec, base: PromptLaw) -> Severity:
@@ -112,7 +243,7 @@ def _identity(suite: Suite, spec: ScenarioSpec, base: PromptLaw) -> Severity:
 def identities(suite: Suite) -> dict[str, float]:
     """Return the unshifted severity of every scenario of a suite that has one; products have none."""
     single = [spec for spec in suite.scenarios if len(spec.factors) == 1]
-    found = {spec.label: _identity(suite, spec, base_law(spec.prompts)) for spec in single}
+    found = {spec.label: _identity(suite, spec, base_law(spec.prompts, suite.folder)) for spec in single}
     return {label: float(severity) for label, severity in found.items() if severity is not None}
 
 
@@ -124,8 +255,36 @@ def prompt_digest(suite: Suite, prompt_set: PromptSet) -> str:
 
 
 def bound(model: Model, training: PromptLaw, test: PromptLaw) -> Model:
-    """Return the model to be asked on prompts from `test`; binds the laws when the model wants them."""
-    return model.bind(training, test) if isinstance(model, BindsLaws) else model
+    """Return the model to be asked on prompts from `test`: a learner is told its training law, a reference both.
+
+    Raises PluginError for a `bind` that wants the test law and does not declare that it sees it.
+    """
+    bind: Any = getattr(model, "bind", None)
+    if bind is None:
+        return model
+    if getattr(model, "sees_test_law", False):
+        return bind(training, test)  # type: ignore[no-any-return]
+    problem = bind_problem(model)
+    if problem:
+        raise PluginError(problem)
+    return bind(training)  # type: ignore[no-any-return]
+
+
+def bind_problem(model: object) -> str | None:
+    """Return what is wrong with a learner's `bind`, None when nothing."""
+    bind = getattr(model, "bind", None)
+    if bind is None or getattr(model, "sees_test_law", False):
+        return None
+    try:
+        inspect.signature(bind).bind(None)
+    except TypeError:
+        return (
+            f"{type(model).__name__}.bind: a learner is bound to its training law alone: expected bind(training); a"
+            f" reference that needs the test law says `sees_test_law = True`; {MOVED}"
+        )
+    except ValueError:
+        return None  # a callable without a signature
+    return None
 
 
 def build_model(suite: Suite, spec: ModelSpec) -> Model:
@@ -159,6 +318,9 @@ def build_metrics(names: tuple[str, ...]) -> dict[str, Metric]:
 def model_digest(suite: Suite, spec: ModelSpec) -> str:
     """Return the hex digest of what defines a model: name, arguments, its code, and the files that it is given."""
     content = [spec.use, _plain(spec.arguments), _origin("models", spec.use, suite.folder)]
+    if spec.training is not None:
+        factors = spec.training.factors or ()
+        content += [repr(spec.training), *(_origin("scenarios", factor.use, suite.folder) for factor in factors)]
     return _digest([*content, *_files_given(suite, spec)])
 
 
@@ -168,6 +330,7 @@ def question_digest(suite: Suite) -> str:
     An edited scenario file asks another question, though the suite that names it is the same.
     """
     uses = [("scenarios", factor.use) for spec in suite.scenarios for factor in spec.factors]
+    uses += [("scenarios", factor.use) for factor in suite.training.factors or ()]
     uses += [("metrics", name.partition(":")[0]) for name in suite.metrics]
     uses += [("function_classes", spec.prompts.function_class) for spec in suite.scenarios]
     return _digest([suite.question_digest, sorted({_origin(kind, use, suite.folder) for kind, use in uses})])

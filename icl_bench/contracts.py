@@ -96,13 +96,17 @@ def _own_label(answers: Callable[[PromptBatch], Tensor], prompts: PromptBatch, f
             yield f"with next_example, the answer to query {query} depends on labels after its first {size} examples"
 
 
+def _equal(first: Tensor | None, second: Tensor | None) -> bool:
+    return first is second if first is None or second is None else torch.equal(first, second)
+
+
 def _same_draw(law: PromptLaw, other: PromptLaw, seed: int) -> bool:
     first, second = law.draw(Streams(seed, 0)), other.draw(Streams(seed, 0))
     return (
         first.digest == second.digest
         and first.prompts.same_values(second.prompts)
-        and torch.equal(first.targets.query_f, second.targets.query_f)
-        and torch.equal(first.targets.query_y, second.targets.query_y)
+        and _equal(first.targets.query_f, second.targets.query_f)
+        and _equal(first.targets.query_y, second.targets.query_y)
     )
 
 

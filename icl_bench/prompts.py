@@ -93,7 +93,7 @@ class PromptBatch:
 class TargetBatch:
     """What the queries of a batch should have been answered; only metrics see one."""
 
-    query_f: Tensor  # (prompt, query) noiseless f(x)
+    query_f: Tensor | None  # (prompt, query) noiseless f(x); None where only labels are known (real tables)
     query_y: Tensor  # (prompt, query) noisy label
     bayes_mean: Tensor | None = None  # (prompt, query) posterior mean under the law the prompt was drawn from
     bayes_var: Tensor | None = None  # (prompt, query) posterior variance of f(x)

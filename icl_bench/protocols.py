@@ -26,11 +26,18 @@ class Model(Protocol):
 
 
 @runtime_checkable
-class BindsLaws(Protocol):
-    """A model that needs to know a law before it can answer, as a trained learner knows its training law.
+class BindsTrainingLaw(Protocol):
+    """A learner that needs to know its training law before it can answer. It is never told the test law."""
 
-    Only references (such as `bayes`) may use the test law; a learner uses the training law alone.
-    """
+    def bind(self, training: PromptLaw) -> Model:
+        """Return the model to be asked; NoClosedForm when nothing follows from such a law."""
+        ...
+
+
+class SeesTestLaw(Protocol):
+    """A reference, not a learner: it is told the law that prompts are drawn from, and says so."""
+
+    sees_test_law: ClassVar[bool]  # True
 
     def bind(self, training: PromptLaw, test: PromptLaw) -> Model:
         """Return the model to be asked on prompts drawn from `test`."""
@@ -46,8 +53,12 @@ class LinearMaps:
 
 
 @runtime_checkable
-class LinearLearner(Protocol):
-    """A model whose prediction is x_q . B(X) y, so that its risk given X is exact (THEORY: estimators)."""
+class LinearLearner(Model, Protocol):
+    """A model whose prediction is x_q . B(X) y, so that its risk given X is exact (THEORY: estimators).
+
+    One that is linear in the labels without being of that form says `linear_in_labels = True`, and is asked with unit
+    labels instead.
+    """
 
     def linear_maps(self, prompts: PromptBatch) -> LinearMaps:
         """Return B X and B B^T at each of `prompts.distinct_sizes()`."""
@@ -60,13 +71,20 @@ class KnowsItsTail(Protocol):
     Metrics ask it through `Answer.tail_index`.
     """
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
-        """Return the tail index of the squared error to f; infinity when every moment exists."""
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
+        """Return the tail index of the squared error to f; infinity when every moment exists, None when not known.
+
+        Asked only where the law declares what tail indices follow from.
+        """
         ...
 
 
 class Scenario(Protocol):
-    """One shift with one dial: a function from law to law that draws nothing."""
+    """One shift with one dial: a function from law to law that draws nothing.
+
+    It may also say its `stage` (what it changes; found out by applying it otherwise), whether it `replaces` a base part
+    (False otherwise), its own `headline_size(law)`, and the `name` that its random streams go by (its class otherwise).
+    """
 
     @property
     def severities(self) -> tuple[float | None, ...]:
@@ -89,6 +107,7 @@ class Answer:
     prompts: PromptBatch
     targets: TargetBatch
     parameters: Parameters
+    law: PromptLaw
     prediction: Prediction
     model: Model
     reference: Callable[[str], tuple[Model, Prediction]]
@@ -96,6 +115,8 @@ class Answer:
 
     def tail_index(self, model: Model, context_size: int) -> float | None:
         """Return the tail index of `model`'s squared error after `context_size` examples, None when unknown."""
+        if self.parameters.no_tail:
+            return None
         tail_index = getattr(model, "tail_index", None)  # isinstance of a protocol is slow, and this is asked often
         return tail_index(self.parameters, context_size) if callable(tail_index) else None
 

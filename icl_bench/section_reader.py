@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from icl_bench import catalogue
 from icl_bench.errors import DocumentError, PluginError, nearest
-from icl_bench.suite import PromptSettings, Severity
-from icl_bench.suite_sections import PromptsSection, Section
+from icl_bench.suite import Factor, PromptSettings, Severity
+from icl_bench.suite_sections import FactorAtSection, PromptsSection, Section
 from icl_bench.toml_lines import TomlLines
 
 
@@ -143,6 +143,17 @@ class SectionReader:
             )
             return ()
         return severities
+
+    def factors(
+        self, sections: Sequence[FactorAtSection], place: tuple[str | int, ...]
+    ) -> tuple[tuple[Factor, ...], tuple[Severity, ...]]:
+        """Return scenarios at one severity each; problems with names and missing severities are recorded."""
+        for row, item in enumerate(sections):
+            self.plugin("scenarios", item.use, (*place, row))
+            if item.severity is None and item.use != "base":
+                self.problem((*place, row), f"{item.use}: severity is missing: expected a number")
+        factors = tuple(Factor(item.use, item.arguments) for item in sections)
+        return factors, tuple(item.severity for item in sections)
 
     def override(self, base: PromptSettings, values: Mapping[str, Any], place: tuple[str | int, ...]) -> PromptSettings:
         """Return `base` with the values of a table of prompt settings put in their place."""

@@ -40,32 +40,49 @@ class Streams:
     """The named random streams of one block.
 
     Each call starts its stream from the beginning, so the order of calls does not matter and two callers that name
-    the same stream get the same numbers. `digest()` covers every base draw that was handed out so far.
+    the same stream get the same numbers. A stream has one shape and one kind (ValueError otherwise: two callers would
+    share numbers by accident). `digest()` covers every base draw that was handed out so far.
     """
 
-    def __init__(self, seed: int, block: int | None) -> None:
-        if seed < 0 or (block is not None and block < 0):
+    def __init__(self, seed: int, block: int) -> None:
+        if seed < 0 or block < 0:
             raise ValueError(f"seed and block are expected to be >= 0, got seed={seed}, block={block}")
         self.seed = seed
         self.block = block
-        self._record: dict[str, bytes] = {}
+        self._where = f"{seed}/{block}"
+        self._record: dict[str, tuple[str, tuple[int, ...], bytes]] = {}
 
-    def across_blocks(self) -> Streams:
-        """Return the streams that all blocks of this seed share (a draw made once for a whole evaluation)."""
-        shared = Streams(self.seed, None)
+    def of_law(self, number: int = 0) -> Streams:
+        """Return the streams of the law itself, the same for every seed and block; `number` tells laws apart."""
+        shared = Streams(self.seed, self.block)
+        shared._where = f"law {number}"
         shared._record = self._record
         return shared
 
+    def anew(self) -> Streams:
+        """Return the same streams with nothing handed out yet: for another law drawn from the same block."""
+        return Streams(self.seed, self.block)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The streams handed out so far: `seed/block/path`, or `law number/path`."""
+        return frozenset(self._record)
+
     def _generator(self, name: str) -> np.random.Generator:
-        where = "all" if self.block is None else str(self.block)
-        key = hashlib.blake2b(f"icl-bench/{self.seed}/{where}/{name}".encode(), digest_size=16).digest()
+        key = hashlib.blake2b(f"icl-bench/{self._where}/{name}".encode(), digest_size=16).digest()
         return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
 
     def _keep(self, kind: str, name: str, values: Array) -> Array:
-        key = f"{kind}/{'all' if self.block is None else 'block'}/{name}/{values.shape}"
-        if key not in self._record:
+        key = f"{self._where}/{name}"
+        known = self._record.get(key)
+        if known is None:
             contents = np.ascontiguousarray(values).astype("<f8", copy=False)
-            self._record[key] = hashlib.blake2b(contents.data, digest_size=16).digest()
+            self._record[key] = (kind, values.shape, hashlib.blake2b(contents.data, digest_size=16).digest())
+        elif known[:2] != (kind, values.shape):
+            raise ValueError(
+                f"the stream {name!r} was drawn as {known[0]} {known[1]} and again as {kind} {values.shape}: expected"
+                " one kind and one shape; give the second variable a name of its own"
+            )
         return values
 
     def normal(self, name: str, shape: tuple[int, ...]) -> Array:
@@ -84,7 +101,7 @@ class Streams:
     def digest(self) -> str:
         """Return the hex digest of every base draw handed out, whatever the order of the calls."""
         total = hashlib.blake2b(digest_size=16)
-        for key in sorted(self._record):
-            total.update(key.encode())
-            total.update(self._record[key])
+        for key, (kind, shape, digest) in sorted(self._record.items()):
+            total.update(f"{key}/{kind}/{shape}".encode())
+            total.update(digest)
         return total.hexdigest()

@@ -28,11 +28,30 @@ class PromptSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Factor:
+    """One scenario in a product, with its arguments."""
+
+    use: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingSettings:
     """The law that learners were trained under: the unshifted prompts, but for what is named here."""
 
     n_context: int | None = None
     noise_std: float | None = None
+    factors: tuple[Factor, ...] | None = None  # shifts of the training law itself; None: not named
+    point: tuple[Severity, ...] = ()  # one severity per factor
+
+    def over(self, usual: TrainingSettings) -> TrainingSettings:
+        """Return these settings, those of `usual` where nothing is named here."""
+        scenarios = (usual.factors, usual.point) if self.factors is None else (self.factors, self.point)
+        return TrainingSettings(
+            usual.n_context if self.n_context is None else self.n_context,
+            usual.noise_std if self.noise_std is None else self.noise_std,
+            *scenarios,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +62,7 @@ class ModelSpec:
     label: str
     arguments: Mapping[str, Any]
     where: str = field(default="", compare=False)  # file:line, for messages
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """One scenario in a product, with its arguments."""
-
-    use: str
-    arguments: Mapping[str, Any]
+    training: TrainingSettings | None = None  # what its own training law differs in from the suite's
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ class _Parser(SectionReader):
         metrics = self._metrics(tables["metrics"])
         if tables["prompts"]:
             self.plugin("function_classes", prompts.function_class, ("prompts", "function_class"))
-        head, training = tables.get("suite"), tables["training"]
+        head = tables.get("suite")
+        training = self._training(tables["training"], ("training",)) if tables["training"] else None
         if self.problems or head is None or training is None:
             return None
         return Suite(
@@ -89,7 +90,7 @@ class _Parser(SectionReader):
             description=head.description,
             folder=self.path.resolve().parent,
             prompts=prompts,
-            training=TrainingSettings(training.n_context, training.noise_std),
+            training=training,
             models=models,
             scenarios=scenarios,
             metrics=metrics,
@@ -101,9 +102,18 @@ class _Parser(SectionReader):
         for index, item in sections:
             self.plugin("models", item.use, ("models", index, "use"))
             label = item.name or item.use.rpartition(":")[2]
-            specs.append((index, ModelSpec(item.use, label, item.arguments, self.where(("models", index)))))
+            where, place = self.where(("models", index)), ("models", index, "training")
+            own = None if item.training is None else self.section(TrainingSection, item.training, place)
+            training = None if own is None else self._training(own, place)
+            specs.append((index, ModelSpec(item.use, label, item.arguments, where, training)))
         self.unique([(index, spec.label) for index, spec in specs], "models")
         return tuple(spec for _, spec in specs)
+
+    def _training(self, section: TrainingSection, place: tuple[str | int, ...]) -> TrainingSettings:
+        if section.scenarios is None:
+            return TrainingSettings(section.n_context, section.noise_std)
+        factors, point = self.factors(section.scenarios, (*place, "scenarios"))
+        return TrainingSettings(section.n_context, section.noise_std, factors, point)
 
     def _scenarios(
         self, sections: Sequence[tuple[int, ScenarioSection]], base: PromptSettings

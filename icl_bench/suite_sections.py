@@ -105,11 +105,19 @@ class PromptsSection(Section):
     function_class_arguments: dict[str, Any] = {}
 
 
+class FactorAtSection(OpenSection):
+    """An entry of `scenarios` of a training law: one scenario at one severity."""
+
+    use: str
+    severity: _Dial | None = None
+
+
 class TrainingSection(Section):
-    """[training]: what differs from [prompts] in the training law."""
+    """[training], and `training` of one model: what differs from [prompts] in the training law."""
 
     n_context: Annotated[int, Field(ge=1, le=LONGEST_CONTEXT)] | None = None
     noise_std: _NoiseStd | None = None
+    scenarios: list[FactorAtSection] | None = None
 
 
 class ModelSection(OpenSection):
@@ -117,6 +125,7 @@ class ModelSection(OpenSection):
 
     use: str
     name: _Label | None = None
+    training: dict[str, Any] | None = None
 
 
 class FactorSection(OpenSection):

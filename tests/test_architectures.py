@@ -14,9 +14,11 @@ from torch import Tensor
 
 from icl_bench import catalogue
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import Scaled
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.architecture import Architecture
 from icl_bench.networks.heads import QUANTILES, make_head
 from icl_bench.networks.learner import Learner
@@ -24,7 +26,7 @@ from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 
 LAW = PromptLaw(Linear(3), GaussianNoise(0.25), Sizes((0, 1, 2, 3, 5, 8)))
-SHIFTED = LAW.map_query(lambda inner: Scaled(2.0, inner))
+SHIFTED = LAW.add("query", RowWise(Scaled(2.0)))
 SEVERAL = replace(LAW, sizes=replace(LAW.sizes, queries_per_context=2))
 
 ARCHITECTURES = [

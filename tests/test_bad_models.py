@@ -220,9 +220,9 @@ def test_a_folder_of_another_suite_is_refused_and_kept(small_suite: Path, tmp_pa
 def test_an_edited_scenario_file_asks_another_question(small_suite: Path, tmp_path: Path) -> None:
     """The suite's text is the same, the prompts are not: the folder is refused, nothing is mixed."""
     code = (
-        "from icl_bench.laws.covariates import Scaled\n\n\nclass Shift:\n    severities = (0.0, 1.0)\n\n"
+        "from icl_bench.laws.covariates.scaled import Scaled\n\n\nclass Shift:\n    severities = (0.0, 1.0)\n\n"
         "    def identity(self, law):\n        return 0.0\n\n    def shift(self, law, severity):\n"
-        "        return law.map_covariates(lambda inner: Scaled(2.0, inner)) if severity else law\n"
+        "        return law.add('covariates', Scaled(2.0)) if severity else law\n"
     )
     (tmp_path / "shift.py").write_text(code)
     own = '"./shift.py:Shift"\nname = "covariate/own"'

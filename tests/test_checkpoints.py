@@ -36,8 +36,9 @@ from icl_bench.errors import CheckpointError, OutputError, PluginError, SuiteErr
 from icl_bench.evaluate.asking import models_of
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.canonical import law_digest
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.sizes import Sizes
 from icl_bench.models.networks.gpt2 import GPT2
 from icl_bench.networks.architecture import Architecture
 from icl_bench.plan import make_plan
@@ -731,17 +732,17 @@ def test_a_learner_that_is_linear_says_so_and_another_does_not(tmp_path: Path) -
     learner = architecture.initial(3)
     write_checkpoint(tmp_path / "linear", learner, card_for("linear_attention_layer", plain_arguments(architecture)))
     law = replace(LAW, sizes=Sizes((4,)))
-    linear = load_model("checkpoint", path=str(tmp_path / "linear")).bind(law, LAW)  # type: ignore[attr-defined]
+    linear = load_model("checkpoint", path=str(tmp_path / "linear")).bind(law)  # type: ignore[attr-defined]
     prompts = LAW.draw(Streams(1, 0)).prompts
     assert isinstance(linear, LinearLearner)
     assert torch.equal(linear.linear_maps(prompts).signal, learner.linear_maps(prompts).signal)
     parameters = LAW.draw(Streams(1, 0)).parameters
     assert linear.tail_index(parameters, 4) == learner.tail_index(parameters, 4)  # type: ignore[attr-defined]
-    other = load_model("checkpoint", path=str(written(tmp_path / "own"))).bind(law, LAW)  # type: ignore[attr-defined]
+    other = load_model("checkpoint", path=str(written(tmp_path / "own"))).bind(law)  # type: ignore[attr-defined]
     assert not isinstance(other, LinearLearner)
     unordered = catalogue.build("models", "set_mlp", {})
     write_checkpoint(tmp_path / "set", unordered.initial(3), card_for("set_mlp", plain_arguments(unordered)))
-    untold = load_model("checkpoint", path=str(tmp_path / "set")).bind(law, LAW)  # type: ignore[attr-defined]
+    untold = load_model("checkpoint", path=str(tmp_path / "set")).bind(law)  # type: ignore[attr-defined]
     assert not hasattr(untold, "tail_index")
 
 

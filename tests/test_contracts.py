@@ -19,11 +19,15 @@ from icl_bench.assemble import bound, build_metrics
 from icl_bench.contracts import model_violations, scenario_violations
 from icl_bench.evaluate.block import with_bayes
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import Displaced, Scaled
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.covariates.displaced import Displaced
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.draws import Draws
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import PromptRows, Sizes
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import Answer, BindsLaws, Model, Scenario
+from icl_bench.protocols import Answer, Model, Scenario
 from icl_bench.seeding import Streams
 
 LAW = PromptLaw(Linear(4), GaussianNoise(0.25), Sizes((0, 1, 2, 3, 4, 5, 7, 9)))
@@ -40,7 +44,7 @@ def batches() -> Iterator[PromptBatch]:
     for law in (
         LAW,
         replace(LAW, sizes=replace(LAW.sizes, queries_per_context=2)),
-        LAW.map_query(lambda q: Scaled(2.0, q)),
+        LAW.add("query", RowWise(Scaled(2.0))),
     ):
         yield law.draw(Streams(11, 0)).prompts.select(slice(0, 5))
 
@@ -77,7 +81,7 @@ def test_every_metric_is_finite_non_negative_and_best_at_the_truth(name: str) ->
 
     def losses(mean: torch.Tensor, metric_name: str) -> torch.Tensor:
         reference = (model, prediction)
-        answer = Answer(draw.prompts, draw.targets, draw.parameters, Prediction(mean), model, lambda _: reference)
+        answer = Answer(draw.prompts, draw.targets, draw.parameters, LAW, Prediction(mean), model, lambda _: reference)
         return built[metric_name].losses(answer)
 
     for stored, metric in built.items():
@@ -186,28 +190,28 @@ class _Broken:
 
     def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
         assert severity is not None
-        return law if severity == 0.0 else law.map_covariates(lambda inner: Displaced(severity, inner))
+        return law if severity == 0.0 else law.add("covariates", Displaced(severity))
 
 
 class _UsesNumpysGlobalGenerator(_Broken):
     def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        return law.map_covariates(lambda inner: Displaced(float(np.random.rand()), inner))
+        return law.add("covariates", Displaced(float(np.random.rand())))
 
 
 class _DrawsFromTorchsGlobalGenerator(_Broken):
     @dataclass(frozen=True)
     class Jitter(Scaled):
-        def sample(self, normals: torch.Tensor, streams: Streams) -> torch.Tensor:
-            return normals + torch.randn(normals.shape)
+        def move(self, x: torch.Tensor, rows: PromptRows, draws: Draws) -> torch.Tensor:
+            return x + torch.randn(x.shape)
 
     def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        return law if severity == 0.0 else law.map_covariates(lambda inner: self.Jitter(1.0, inner))
+        return law if severity == 0.0 else law.add("covariates", self.Jitter(1.0))
 
 
 class _IdentityIsNotTheBase(_Broken):
     def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
         assert severity is not None
-        return law.map_covariates(lambda inner: Displaced(severity + 1e-300, inner))
+        return law.add("covariates", Displaced(severity + 1e-300))
 
 
 class _IdentityMovesTheNoise(_Broken):
@@ -235,9 +239,8 @@ def test_bayes_binds_the_test_law_and_learners_the_training_law() -> None:
     prompts = LAW.draw(Streams(2, 0)).prompts.select(slice(0, 4))
     for name in catalogue.entries("models"):
         model = catalogue.build("models", name, ARGUMENTS.get(name, {}))
-        if not isinstance(model, BindsLaws):
+        if not hasattr(model, "bind"):
             continue
-        same = torch.equal(
-            model.bind(TRAINING, LAW).predict(prompts).mean, model.bind(TRAINING, other).predict(prompts).mean
-        )
+        first, second = bound(model, TRAINING, LAW), bound(model, TRAINING, other)
+        same = torch.equal(first.predict(prompts).mean, second.predict(prompts).mean)
         assert same == (name != "bayes"), name

@@ -14,10 +14,18 @@ from icl_bench import catalogue
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.canonical import canonical, law_digest
-from icl_bench.laws.covariates import Displaced, Moments, RandomDiagonal, Scaled, Spectrum, Subspace
-from icl_bench.laws.law import Draw, PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise, StudentNoise
-from icl_bench.laws.tasks import ScaledPrior
+from icl_bench.laws.covariates.displaced import Displaced
+from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.covariates.spectrum import Spectrum
+from icl_bench.laws.covariates.subspace import Subspace
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.labels.student import StudentNoise
+from icl_bench.laws.law import Draw, PromptLaw
+from icl_bench.laws.moments import Moments
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
+from icl_bench.laws.tasks.scaled import ScaledPrior
 from icl_bench.protocols import Scenario
 from icl_bench.seeding import BLOCK_SIZE, Streams
 
@@ -248,10 +256,10 @@ CHANGES: list[Callable[[PromptLaw], PromptLaw]] = [
     lambda law: replace(law, noise=GaussianNoise(0.3)),
     lambda law: replace(law, noise=StudentNoise(0.25, 5.0)),
     lambda law: replace(law, sizes=Sizes((0, 5))),
-    lambda law: law.map_query(lambda inner: inner),
-    lambda law: law.map_covariates(lambda inner: Scaled(2.0, inner)),
-    lambda law: law.map_covariates(lambda inner: Scaled(2.0, Displaced(1.0, inner))),
-    lambda law: law.map_covariates(lambda inner: Displaced(1.0, Scaled(2.0, inner))),
+    lambda law: law.add("query", RowWise(Scaled(2.0))),
+    lambda law: law.add("covariates", Scaled(2.0)),
+    lambda law: law.add("covariates", Displaced(1.0)).add("covariates", Scaled(2.0)),
+    lambda law: law.add("covariates", Scaled(2.0)).add("covariates", Displaced(1.0)),
 ]
 
 

@@ -14,10 +14,17 @@ from torch import Tensor, nn
 from icl_bench import catalogue
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import CovariateLaw, Displaced, Moments, RandomDiagonal, Scaled, Spectrum
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
-from icl_bench.laws.tasks import ScaledPrior
+from icl_bench.laws.covariates.displaced import Displaced
+from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.covariates.spectrum import Spectrum
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.moments import Moments
+from icl_bench.laws.parts import CovariatePart
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
+from icl_bench.laws.tasks.scaled import ScaledPrior
 from icl_bench.networks.learner import Learner
 from icl_bench.networks.linear_self_attention import CornerLayer, LinearSelfAttentionLayer
 from icl_bench.networks.linear_transformer import BlockStep, FullStep, LinearTransformer
@@ -184,21 +191,25 @@ def test_the_random_diagonal_loss_is_the_mean_squared_error(n_context: int, nois
     assert abs(errors.mean() - expected) < Z * errors.std() / len(errors) ** 0.5
 
 
-LAWS: dict[str, CovariateLaw] = {
-    "standard": LAW.covariates,
-    "scaled": Scaled(0.7),
-    "shared spectrum": Spectrum(1.0, own_prompts_per_draw=None),
-    "displaced": Displaced(1.0),
-    "random diagonal": RandomDiagonal(1.0),
-    "scaled diagonal": Scaled(0.8, RandomDiagonal(0.5, Scaled(1.2))),
+LAWS: dict[str, PromptLaw] = {
+    "standard": LAW,
+    "scaled": LAW.add("covariates", Scaled(0.7)),
+    "fixed spectrum": LAW.add("covariates", Spectrum(1.0, None)),
+    "displaced": LAW.add("covariates", Displaced(1.0)),
+    "random diagonal": LAW.add("covariates", RandomDiagonal(1.0)),
+    "scaled diagonal": LAW.under("first")
+    .add("covariates", Scaled(1.2))
+    .under("")
+    .add("covariates", RandomDiagonal(0.5))
+    .add("covariates", Scaled(0.8)),
 }
 
 
 @pytest.mark.parametrize("name", LAWS)
 def test_the_population_loss_is_the_layer_s_error_on_the_law(name: str) -> None:
-    law = replace(LAW, covariates=LAWS[name], prior=ScaledPrior(1.5, LAW.prior), sizes=Sizes((4,)))
+    law = replace(LAWS[name], prior=ScaledPrior(1.5, LAW.prior), sizes=Sizes((4,)))
     matrix = 0.3 * random(4, D, D) + 0.4 * torch.eye(D)
-    expected = float(population_loss(law, 4, seed=7)(matrix))
+    expected = float(population_loss(law, 4)(matrix))
     errors = []
     for block in range(60):
         draw = law.draw(Streams(7, block))
@@ -209,9 +220,9 @@ def test_the_population_loss_is_the_layer_s_error_on_the_law(name: str) -> None:
 
 def test_laws_without_a_known_population_loss_are_refused() -> None:
     with pytest.raises(NoClosedForm, match="from prompt to prompt"):
-        population_loss(replace(LAW, covariates=Spectrum(1.0)), 5)
+        population_loss(LAW.add("covariates", Spectrum(1.0)), 5)
     with pytest.raises(NoClosedForm, match="queries do not share"):
-        population_loss(replace(LAW, covariates=RandomDiagonal(1.0)).map_query(lambda _: LAW.covariates), 5)
+        population_loss(LAW.add("covariates", RandomDiagonal(1.0)).add("query", RowWise(Scaled(2.0))), 5)
     with pytest.raises(ValueError, match="at least 1"):
         population_loss(LAW, 0)
 
@@ -245,19 +256,19 @@ def descend(layer: CornerLayer, loss: Callable[[Tensor], Tensor], optimiser: str
 
 @pytest.mark.parametrize("start", ["identity", "random"])
 @pytest.mark.parametrize("optimiser", ["gradient descent", "Adam", "L-BFGS"])
-@pytest.mark.parametrize("covariates", [Spectrum(0.5, own_prompts_per_draw=None), RandomDiagonal(1.0)])
+@pytest.mark.parametrize("covariates", [Spectrum(0.5, None), RandomDiagonal(1.0)])
 @pytest.mark.parametrize("n_dims", [8, 20])
-def test_training_reaches_the_closed_forms(n_dims: int, covariates: CovariateLaw, optimiser: str, start: str) -> None:
+def test_training_reaches_the_closed_forms(n_dims: int, covariates: CovariatePart, optimiser: str, start: str) -> None:
     """From Assumption 3.3's start to the products of Theorems 4.1 and 4.5, though the loss is not convex."""
     n_context = 2 * n_dims
-    law = PromptLaw(Linear(n_dims), GaussianNoise(0.0), Sizes((n_context,)), covariates)
+    law = PromptLaw(Linear(n_dims), GaussianNoise(0.0), Sizes((n_context,))).add("covariates", covariates)
     torch.manual_seed(0)
     layer = CornerLayer(n_dims, start="identity" if start == "identity" else "random").double()
     descend(layer, population_loss(law, n_context), optimiser)
     if isinstance(covariates, RandomDiagonal):
         expected = random_covariance_minimum(1.0, 2.0, 6.0, n_dims, n_context)
     else:
-        expected = global_minimum(covariates.moments(n_dims, Streams(0, 0)).covariance[0], n_context)
+        expected = global_minimum(law.training_moments()[0].covariance[0], n_context)
     assert float((layer.matrix.detach() - expected).norm() / expected.norm()) < 1e-3
 
 
@@ -333,8 +344,8 @@ def test_causal_and_prefix_attention_differ_from_the_second_layer_on() -> None:
 
 
 def test_one_full_layer_with_the_optimal_weights_is_linear_self_attention() -> None:
-    training = replace(LAW, sizes=Sizes((6,))).map_covariates(lambda inner: Spectrum(1.0, inner, None))
-    closed_form = catalogue.build("models", "linear_self_attention", {"weights": "optimal"}).bind(training, LAW)
+    training = replace(LAW, sizes=Sizes((6,))).add("covariates", Spectrum(1.0, None))
+    closed_form = catalogue.build("models", "linear_self_attention", {"weights": "optimal"}).bind(training)
     learner = built("linear_transformer", n_layers=1).double()
     (step,) = learner.steps  # type: ignore[misc, union-attr]
     with torch.no_grad():

@@ -11,14 +11,21 @@ import torch
 from torch import Tensor
 
 from icl_bench import catalogue
+from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import Displaced, RandomDiagonal, Scaled, Spectrum
-from icl_bench.laws.law import Parameters, PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise, StudentNoise
-from icl_bench.laws.tasks import ScaledPrior
+from icl_bench.laws.covariates.displaced import Displaced
+from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.covariates.spectrum import Spectrum
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.labels.student import StudentNoise
+from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
+from icl_bench.laws.tasks.scaled import ScaledPrior
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import BindsLaws, LinearLearner
+from icl_bench.protocols import LinearLearner
 from icl_bench.seeding import Streams
 from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.bayes import ridge_maps
@@ -57,14 +64,13 @@ LEARNERS: dict[str, tuple[str, dict[str, object]]] = {
     "random_covariance_minimum": ("linear_self_attention", {"weights": "random_covariance_minimum"}),
     "optimal": ("linear_self_attention", {"weights": "optimal", "n_context_training": 6}),
 }
-TRAINING = replace(NOISY, sizes=Sizes((8,)), noise=GaussianNoise(0.2)).map_covariates(lambda inner: Scaled(0.8, inner))
+TRAINING = replace(NOISY, sizes=Sizes((8,)), noise=GaussianNoise(0.2)).add("covariates", Scaled(0.8))
 
 
 def learner(name: str, test: PromptLaw = NOISY) -> LinearLearner:
     kind, arguments = LEARNERS[name]
     model = catalogue.build("models", kind, arguments)
-    if isinstance(model, BindsLaws):
-        model = model.bind(TRAINING, test)
+    model = bound(model, TRAINING, test)
     assert isinstance(model, LinearLearner)
     return model
 
@@ -92,13 +98,11 @@ def test_maps_are_what_the_predictions_do(name: str) -> None:
 
 SHIFTS: dict[str, PromptLaw] = {
     "base": NOISY,
-    "query scale": NOISY.map_query(lambda inner: Scaled(2.0, inner)),
-    "query mean": NOISY.map_query(lambda inner: Displaced(2.0, inner)),
-    "mean": NOISY.map_covariates(lambda inner: Displaced(2.0, inner)),
-    "random diagonal": NOISY.map_covariates(lambda inner: RandomDiagonal(4.0, inner)),
-    "spectra": NOISY.map_covariates(lambda inner: Spectrum(1.0, inner)).map_query(
-        lambda inner: Spectrum(1.0, inner, 64, "query_rotation")
-    ),
+    "query scale": NOISY.add("query", RowWise(Scaled(2.0))),
+    "query mean": NOISY.add("query", RowWise(Displaced(2.0))),
+    "mean": NOISY.add("covariates", Displaced(2.0)),
+    "random diagonal": NOISY.add("covariates", RandomDiagonal(4.0)),
+    "spectra": NOISY.add("covariates", Spectrum(1.0)).add("query", RowWise(Spectrum(1.0, 64))),
     "task and noise": replace(NOISY, prior=ScaledPrior(2.0, NOISY.prior), noise=StudentNoise(1.0, 9.0)),
 }
 
@@ -112,7 +116,7 @@ def test_the_exact_risk_is_the_mean_squared_error(name: str, shift: str) -> None
     ratios = []
     for prompts, f, parameters in prompts_from(law, 6, seed=2):
         error = (model.predict(prompts).mean - f).square()  # type: ignore[attr-defined]
-        ratios.append(error / exact_risk(model, prompts, parameters))
+        ratios.append(error / exact_risk(model, prompts, parameters, law))
     for column in torch.cat(ratios).T.numpy():
         assert abs(z_score(column, 1.0)) < Z
 
@@ -151,10 +155,10 @@ def test_bayes_risk_has_its_textbook_form() -> None:
     prompts, parameters, gram = grams(law)
     posterior = torch.linalg.inv(torch.eye(4, dtype=torch.float64) / 4.0 + gram / 0.5)
     expected = (parameters.query.second[:, None] @ posterior).diagonal(dim1=2, dim2=3).sum(-1)
-    bayes = exact_risk(learner("bayes", law), prompts, parameters)
+    bayes = exact_risk(learner("bayes", law), prompts, parameters, law)
     torch.testing.assert_close(bayes, expected)
     for name in LEARNERS:
-        assert (exact_risk(learner(name, law), prompts, parameters) >= bayes - 1e-9).all()
+        assert (exact_risk(learner(name, law), prompts, parameters, law) >= bayes - 1e-9).all()
 
 
 def test_gradient_descent_risk_has_its_spectral_form() -> None:
@@ -165,7 +169,7 @@ def test_gradient_descent_risk_has_its_spectral_form() -> None:
     spectrum = torch.linalg.eigvalsh(gram / count[:, None, None]).clamp_min(1e-14)
     left = (1.0 - 0.2 * spectrum) ** 7
     expected = (left**2 + 0.5 / count[:, None] * (1.0 - left) ** 2 / spectrum).sum(-1)
-    torch.testing.assert_close(exact_risk(model, prompts, parameters), expected)
+    torch.testing.assert_close(exact_risk(model, prompts, parameters, NOISY), expected)
 
 
 def test_least_squares_is_the_limit_of_ridge() -> None:

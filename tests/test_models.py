@@ -10,21 +10,26 @@ import torch
 from torch import Tensor
 
 from icl_bench import catalogue
+from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import RandomDiagonal, Scaled, Spectrum
-from icl_bench.laws.law import Draw, PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise, StudentNoise
-from icl_bench.laws.tasks import ScaledPrior
+from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.covariates.spectrum import Spectrum
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.labels.student import StudentNoise
+from icl_bench.laws.law import Draw, PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
+from icl_bench.laws.tasks.scaled import ScaledPrior
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import BindsLaws
 from icl_bench.seeding import Streams
 from icl_bench.theory.linear_self_attention import optimal
 
 D = 4
 LAW = PromptLaw(Linear(D), GaussianNoise(0.25), Sizes(tuple(range(13))))
 TRAINING = replace(LAW, sizes=Sizes((10,)))
-SKEWED = TRAINING.map_covariates(lambda inner: Spectrum(1.0, inner, None))
+SKEWED = TRAINING.add("covariates", Spectrum(1.0, None))
 DRAW = LAW.draw(Streams(0, 0))
 
 
@@ -37,8 +42,7 @@ def answers(
 ) -> Tensor:
     """The predictions (prompt, query) of a model of the catalogue."""
     model = catalogue.build("models", name, arguments)
-    if isinstance(model, BindsLaws):
-        model = model.bind(training, test)
+    model = bound(model, training, test)
     mean: Tensor = model.predict(prompts).mean
     return mean
 
@@ -194,9 +198,7 @@ def test_attention_weights_are_those_of_the_theorems() -> None:
 
 def test_attention_ignores_the_test_law() -> None:
     for weights in ("global_minimum", "random_covariance_minimum", "optimal"):
-        elsewhere = answers(
-            "linear_self_attention", test=LAW.map_covariates(lambda inner: Scaled(3.0, inner)), weights=weights
-        )
+        elsewhere = answers("linear_self_attention", test=LAW.add("covariates", Scaled(3.0)), weights=weights)
         assert torch.equal(elsewhere, answers("linear_self_attention", weights=weights))
 
 
@@ -211,9 +213,9 @@ def test_the_anchor_result_in_small() -> None:
 
     base = replace(TRAINING, noise=GaussianNoise(0.0))
     unshifted = relative_risk(base)
-    assert relative_risk(base.map_query(lambda inner: Scaled(3.0, inner))) == pytest.approx(unshifted, rel=1e-6)
+    assert relative_risk(base.add("query", RowWise(Scaled(3.0)))) == pytest.approx(unshifted, rel=1e-6)
     assert relative_risk(replace(base, prior=ScaledPrior(3.0, base.prior))) == pytest.approx(unshifted, rel=1e-6)
-    assert relative_risk(base.map_covariates(lambda inner: Scaled(3.0, inner))) > 10.0 > 10.0 * unshifted
+    assert relative_risk(base.add("covariates", Scaled(3.0))) > 10.0 > 10.0 * unshifted
 
 
 def test_scikit_learn_agrees_where_both_are_exact() -> None:
@@ -260,7 +262,7 @@ def test_a_model_that_needs_a_law_says_so(name: str) -> None:
 
 
 def test_what_has_no_closed_form_says_so() -> None:
-    random = TRAINING.map_covariates(lambda inner: RandomDiagonal(1.0, inner))
+    random = TRAINING.add("covariates", RandomDiagonal(1.0))
     for name in ("preconditioned_gd", "linear_self_attention"):
         with pytest.raises(NoClosedForm, match="fixed covariance"):
             answers(name, training=random)

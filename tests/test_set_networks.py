@@ -12,9 +12,11 @@ from torch import Tensor
 from icl_bench import catalogue
 from icl_bench.errors import PluginError
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import Scaled
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.layout import sequence_of
 from icl_bench.networks.learner import Learner
 from icl_bench.networks.matching import Matching
@@ -23,7 +25,7 @@ from icl_bench.seeding import Streams
 
 D = 4
 LAW = PromptLaw(Linear(D), GaussianNoise(0.3), Sizes((0, 1, 2, 3, 5, 8)))
-SHIFTED_QUERIES = LAW.map_query(lambda inner: Scaled(2.0, inner))
+SHIFTED_QUERIES = LAW.add("query", RowWise(Scaled(2.0)))
 SEVERAL_QUERIES = replace(LAW, sizes=replace(LAW.sizes, queries_per_context=2))
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpicl": ("gpicl", {}),

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from icl_bench import catalogue
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.sizes import Sizes
 from icl_bench.networks import selective_scan as scanning
 from icl_bench.networks.diagonal_scan import CHUNK, diagonal_scan
 from icl_bench.networks.recurrent_cells import GatedRecurrentUnit, LongShortTermMemory

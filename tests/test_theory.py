@@ -14,9 +14,17 @@ from torch import Tensor
 from icl_bench import catalogue
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import Displaced, Moments, RandomDiagonal, Scaled, Spectrum, Subspace
-from icl_bench.laws.law import Parameters, PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise, StudentNoise
+from icl_bench.laws.covariates.displaced import Displaced
+from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.covariates.spectrum import Spectrum
+from icl_bench.laws.covariates.subspace import Subspace
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.labels.student import StudentNoise
+from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.laws.moments import Moments
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 from icl_bench.theory.attention_theorems import isotropic_risk, random_diagonal_risk, theorem_4_2_risk
@@ -213,9 +221,8 @@ def test_least_squares_risk_without_noise() -> None:
 
 def test_least_squares_risk_under_covariate_and_query_shift() -> None:
     law = replace(NOISY, sizes=Sizes((12,)), noise=StudentNoise(0.5, 9.0))
-    law = law.map_covariates(lambda inner: Spectrum(1.0, inner, None)).map_query(
-        lambda inner: Scaled(2.0, Displaced(1.0, inner))
-    )
+    law = law.add("covariates", Spectrum(1.0, None)).add("query", RowWise(Displaced(1.0))).under("twice")
+    law = law.add("query", RowWise(Scaled(2.0)))
     parameters = law.parameters(Streams(0, 0))
     ratio = float(torch.trace(parameters.query.second[0] @ torch.linalg.inv(parameters.context.covariance[0])))
     assert abs(z_score(ols_errors(law, 40)[:, 0], ols_shifted_risk(4, 12, 0.5, ratio))) < Z
@@ -289,9 +296,9 @@ def test_tail_indices() -> None:
 
 def test_laws_state_their_rank_and_tails() -> None:
     streams = Streams(0, 0)
-    subspace = NOISY.map_covariates(lambda inner: Subspace(2, inner)).parameters(streams)
+    subspace = NOISY.add("covariates", Subspace(2)).parameters(streams)
     assert subspace.context_rank == 2
-    diagonal = NOISY.map_covariates(lambda inner: RandomDiagonal(1.0, inner))
+    diagonal = NOISY.add("covariates", RandomDiagonal(1.0))
     assert diagonal.parameters(streams).inverse_tail == math.inf  # the query shares the small eigenvalue
-    assert diagonal.map_query(lambda inner: Scaled(2.0, NOISY.covariates)).parameters(streams).inverse_tail == 1.0
+    assert diagonal.add("query", RowWise(Scaled(2.0))).parameters(streams).inverse_tail == 1.0
     assert replace(NOISY, noise=StudentNoise(0.5, 3.0)).parameters(streams).noise_tail == 3.0

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from icl_bench.checkpoints.folder import read_checkpoint
 from icl_bench.cli.main import app
 from icl_bench.errors import RecipeError, RunFolderError, TrainingError
-from icl_bench.laws.covariates import RandomDiagonal
+from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
+from icl_bench.laws.parts import Placed
 from icl_bench.networks.linear_self_attention import CornerLayer
 from icl_bench.seeding import TRAINING_SEEDS, TUNING_SEEDS, Streams
 from icl_bench.tables.io import read_training
@@ -280,7 +281,7 @@ def test_scenarios_in_a_recipe_shift_the_training_law(recipe_path: Path) -> None
         RECIPE + '\n[[mixture]]\nscenarios = [{ use = "covariate/random_diagonal", severity = 4.0 }]\n'
     )
     (law,) = PromptSource(load_recipe(recipe_path), ahead=0).laws
-    assert law.covariates == RandomDiagonal(4.0)
+    assert law.covariates == (Placed("covariate/random_diagonal", RandomDiagonal(4.0)),)
     recipe_path.write_text(RECIPE + '\n[[mixture]]\nscenarios = [{ use = "covariate/scale", severity = -1.0 }]\n')
     with pytest.raises(RecipeError, match="covariate/scale at severity -1"):
         PromptSource(load_recipe(recipe_path))

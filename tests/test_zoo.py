@@ -11,8 +11,9 @@ from torch import Tensor
 from icl_bench import catalogue, load_model
 from icl_bench.checkpoints.folder import Checkpoint, read_checkpoint
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.linear_self_attention import CornerLayer
 from icl_bench.seeding import Streams
 from icl_bench.statistics.intervals import mean_interval

@@ -42,7 +42,12 @@ class Models:
         """Return a model of the suite bound to `law`."""
         if label not in self._built:
             self._built[label] = build_model(self.suite, self.specs[label])
-        return bound(self._built[label], self.training, law)
+        return bound(self._built[label], self.trained_under(label), law)
+
+    def trained_under(self, label: str) -> PromptLaw:
+        """Return the law that a model of the suite was trained under: its own, or the suite's."""
+        spec = self.specs[label]
+        return self.training if spec.training is None else training_law(self.suite, spec)
 
 
 _BUILT: dict[tuple[str, ...], Models] = {}
@@ -112,7 +117,7 @@ class Asker:
     def ask(self, label: str, probe: bool) -> tuple[Answer, float]:
         """Return a model's answer and its seconds; Failure when it has none."""
         spec = self.models.specs[label]
-        of_catalogue = not spec.arguments and not is_foreign(spec)
+        of_catalogue = not spec.arguments and spec.training is None and not is_foreign(spec)
         if of_catalogue and spec.use in self._asked:
             model, prediction, seconds = self._asked[spec.use]
             return self.answer(model, prediction), seconds
@@ -128,4 +133,4 @@ class Asker:
     def answer(self, model: Model, prediction: Prediction) -> Answer:
         """Return what metrics look at."""
         draw = self.draw
-        return Answer(draw.prompts, draw.targets, draw.parameters, prediction, model, self.reference)
+        return Answer(draw.prompts, draw.targets, draw.parameters, self.law, prediction, model, self.reference)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from icl_bench.assemble import build_metrics, cell_law, is_foreign, model_digest
@@ -78,7 +79,7 @@ def evaluate_block(
         n_prompts=block.prompt_set.rows(block.block),
         context_sizes=cell.law.sizes.context_sizes,
         headline_size=cell.headline_size,
-        cluster_size=cell.law.prompts_per_draw,
+        cluster_size=draw.cluster_size,
         columns=tuple(columns),
         outcomes=tuple(outcomes),
     )
@@ -89,7 +90,7 @@ def _ask(asker: Asker, label: str, metrics: Mapping[str, Metric], block: Block) 
     """Return one model's losses on the block and the seconds it took; Failure when it has none."""
     rows = block.prompt_set.rows(block.block)
     if label == PROMPTS:
-        answer = asker.answer(_NoModel(), Prediction(asker.draw.targets.query_f))
+        answer = asker.answer(_NoModel(), Prediction(torch.zeros_like(asker.draw.targets.query_y)))
         return losses_of(answer, stored_metrics(metrics, needs_model=False), rows), None
     probe = block.block == 0 and is_foreign(asker.models.specs[label])
     answer, seconds = asker.ask(label, probe)

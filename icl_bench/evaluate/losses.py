@@ -43,7 +43,8 @@ def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int) -> Losse
         try:
             with caught(what=f"metric {name}: "):
                 losses = metric.losses(answer)
-                tails = tuple(metric.tail_index(answer, size) for size in sizes)
+                known = not answer.parameters.no_tail  # else no index follows, whatever a metric knows by itself
+                tails = tuple(metric.tail_index(answer, size) if known else None for size in sizes)
         except Failure as failure:
             if failure.status != "skipped":
                 raise

@@ -10,9 +10,13 @@ from typing import Any
 
 
 def canonical(value: Any) -> Any:
-    """Return nested plain values that spell out a law: every dataclass as its name and fields, floats exactly."""
+    """Return nested plain values that spell out a law: every dataclass as its name and fields, floats exactly.
+
+    Fields that do not tell two laws apart (`compare=False`) are left out.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        named = [field.name for field in dataclasses.fields(value) if field.compare]
+        fields = {name: canonical(getattr(value, name)) for name in named}
         return {"law": type(value).__name__, **fields}
     if isinstance(value, list | tuple):
         return [canonical(item) for item in value]

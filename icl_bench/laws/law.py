@@ -1,59 +1,68 @@
-"""The prompt law: covariates, queries, task prior, noise and sizes in one frozen record, and the one draw from it."""
+"""The prompt law: everything that prompts are drawn from in one frozen record, and the one draw from it, in stages.
+
+Base normals -> covariate parts -> query parts, size by size -> the task at true x and position -> base noise -> label
+parts -> targets are taken -> observation -> what models see.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
 from icl_bench.laws.canonical import law_digest
-from icl_bench.laws.covariates import CovariateLaw, Moments, PromptsPerDraw, StandardNormal
-from icl_bench.laws.noise import NoiseLaw
-from icl_bench.laws.tasks import Posterior, TaskPrior
+from icl_bench.laws.draws import OWN, Clusters, Draws
+from icl_bench.laws.moments import Moments, standard_moments
+from icl_bench.laws.parts import NoisePart, Placed, Posterior, RowsPart, TaskPart
+from icl_bench.laws.sizes import PromptRows, Sizes
+from icl_bench.laws.truth import (
+    has_kernel,
+    inverse_tail,
+    why_no_bayes,
+    why_no_exact_risk,
+    why_no_tail,
+    why_no_training_loss,
+)
 from icl_bench.prompts import PromptBatch, TargetBatch
-from icl_bench.seeding import BLOCK_SIZE, Streams
+from icl_bench.seeding import Streams
+from icl_bench.solvers.gaussian_process import process_posterior
 
+Stage = Literal["sizes", "covariates", "query", "task", "labels", "observe"]
+STAGES: tuple[Stage, ...] = ("sizes", "covariates", "query", "task", "labels", "observe")
+"""The order in which the factors of a product are applied, whatever order they are listed in."""
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Which context sizes are asked for, and how many queries each."""
+MOVED = "docs/plugins-0.2.md says what changed for plugins"
 
-    context_sizes: tuple[int, ...]  # increasing, distinct
-    queries_per_context: int = 1
-
-    def __post_init__(self) -> None:
-        sizes = self.context_sizes
-        if not sizes or any(size < 0 for size in sizes) or list(sizes) != sorted(set(sizes)):
-            raise ValueError(f"context sizes: expected increasing numbers from 0, got {sizes}")
-        if self.queries_per_context < 1:
-            raise ValueError(f"queries_per_context: expected at least 1, got {self.queries_per_context}")
-
-    @property
-    def n_context(self) -> int:
-        """The largest context size."""
-        return self.context_sizes[-1]
+_MEMBERS = {"covariates": "move", "query": "move", "labels": "labels", "observe": "observe"}
+"""What a part of each stage must have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The exact parameters of the law one block was drawn from, given what is random per prompt."""
+    """The exact parameters of the law one block was drawn from, given what is random per prompt; None: not declared."""
 
-    context: Moments
-    query: Moments
-    task_second_moment: Tensor | None  # (dim, dim) E[w w^T]; None when the class is not linear
-    noise_variance: float
-    noise_tail: float  # tail index of the noise
-    context_rank: int  # rank of the context covariance
-    inverse_tail: float  # tail index of 1/smallest eigenvalue of the context covariance, if queries do not share it
+    context: Moments | None
+    query: Moments | None
+    task_second_moment: Tensor | None  # (dim, dim) E[w w^T]; None when f is not one w . x a prompt
+    noise_variance: float | None  # of labels given f; None where it is not one number
+    noise_tail: float | None  # tail index of the noise
+    context_rank: int | None  # rank of the context covariance
+    inverse_tail: (
+        float | None
+    )  # tail index of 1/smallest eigenvalue of the context covariance, if queries do not share it
+    no_tail: str | None = None  # why no tail index follows from the law; None: it does
 
     @property
     def n_dims(self) -> int:
-        """Dimension of a covariate."""
+        """Dimension of a covariate; ValueError where no moments are declared."""
+        if self.context is None:
+            raise ValueError("expected a law that declares its covariates' moments")
         return int(self.context.mean.shape[-1])
 
 
@@ -65,111 +74,271 @@ class Draw:
     targets: TargetBatch
     parameters: Parameters
     digest: str  # of the base draws and of the canonical law
+    cluster_size: int  # consecutive prompts that share a random part; the law's own fixed parts are given
+    streams: frozenset[str]  # the base draws it is made of
 
 
-def _prompt_major(drawn: Tensor) -> Tensor:
-    """(example, prompt, ...) -> (prompt, example, ...), contiguous."""
-    return drawn.transpose(0, 1).contiguous()
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """The true prompt, before anything is observed: all rows."""
+
+    x: Tensor  # (prompt, row, dim)
+    y: Tensor  # (prompt, row)
+    f: Tensor | None  # (prompt, row); None for rows of a table
+    hidden: Any  # the task
 
 
 @dataclass(frozen=True, slots=True)
 class PromptLaw:
-    """What prompts are drawn from. Scenarios replace parts of it; drawing happens in `draw` and nowhere else."""
+    """What prompts are drawn from. Scenarios add parts to it or replace one; drawing happens in `draw` alone.
 
-    prior: TaskPrior
-    noise: NoiseLaw
+    `rows` stand in place of prior, noise and all parts but observation, which are then absent.
+    """
+
+    prior: TaskPart
+    noise: NoisePart
     sizes: Sizes
-    covariates: CovariateLaw = StandardNormal()
-    query: CovariateLaw | None = None  # None: a query is drawn as the context is
+    covariates: tuple[Placed, ...] = ()
+    query: tuple[Placed, ...] = ()
+    labels: tuple[Placed, ...] = ()
+    observe: tuple[Placed, ...] = ()
+    rows: RowsPart | None = None
+    factor: str = field(default="", compare=False)  # names what `add` adds; not part of the law
+
+    @classmethod
+    def of_rows(cls, rows: RowsPart, sizes: Sizes) -> Self:
+        """Return the law of prompts cut from rows of a table."""
+        absent: Any = None  # nothing reads the task or the noise of a law that has rows
+        return cls(prior=absent, noise=absent, sizes=sizes, rows=rows)
 
     @property
     def n_dims(self) -> int:
         """Dimension of a covariate."""
-        return self.prior.n_dims
+        return self.rows.n_dims if self.rows is not None else self.prior.n_dims
 
     @property
-    def prompts_per_draw(self) -> PromptsPerDraw:
-        """How many consecutive prompts share a random part: the cluster of standard errors (None: all)."""
-        laws = [self.covariates, self.query or self.covariates]
-        shared = [law.prompts_per_draw for law in laws]
-        known = [value for value in shared if value is not None]
-        return max(known) if len(known) == len(shared) else None
+    def forked(self) -> bool:
+        """Whether queries have rows of their own, so that no query IS the next example."""
+        moved = [*(placed.part for placed in self.covariates), *(p.part for p in self.observe if p.part.moves_x)]
+        return self.rows is not None or bool(self.query) or any(part.on == "context" for part in moved)
 
-    def map_covariates(self, transform: Callable[[CovariateLaw], CovariateLaw]) -> Self:
-        """Return the law with context and query covariates both transformed."""
-        query = None if self.query is None else transform(self.query)
-        return replace(self, covariates=transform(self.covariates), query=query)
+    # What scenarios do to a law
 
-    def map_query(self, transform: Callable[[CovariateLaw], CovariateLaw]) -> Self:
-        """Return the law with the query covariates alone transformed."""
-        return replace(self, query=transform(self.query or self.covariates))
+    def under(self, factor: str) -> Self:
+        """Return the law with the name of the factor that the next parts belong to; it names their random streams."""
+        return replace(self, factor=factor)
+
+    def add(self, stage: Literal["covariates", "query", "labels", "observe"], part: Any) -> Self:
+        """Return the law with one more part, applied after those that are there.
+
+        Raises ValueError when the law cannot carry it: rows of a table, a name that is taken, a part without members.
+        """
+        if stage not in _MEMBERS:
+            raise ValueError(f"stage: expected one of {', '.join(_MEMBERS)}, got {stage!r}")
+        self._carries(stage)
+        if not callable(getattr(part, _MEMBERS[stage], None)):
+            raise ValueError(
+                f"{type(part).__name__} has no method {_MEMBERS[stage]}: expected a part of stage {stage!r}"
+            )
+        if not dataclasses.is_dataclass(part):
+            raise ValueError(
+                f"{type(part).__name__}: expected a frozen dataclass of plain values, so that it has a digest"
+            )
+        name = self.factor or type(part).__name__
+        placed: tuple[Placed, ...] = getattr(self, stage)
+        if name in {other.factor for other in placed}:
+            raise ValueError(f"two factors are called {name!r}: expected another name for the second")
+        change: dict[str, Any] = {stage: (*placed, Placed(name, part))}
+        return replace(self, **change)
+
+    def with_prior(self, prior: TaskPart) -> Self:
+        """Return the law with another task prior; ValueError for rows of a table."""
+        self._carries("task")
+        return replace(self, prior=prior)
+
+    def with_noise(self, noise: NoisePart) -> Self:
+        """Return the law with other base noise; ValueError for rows of a table."""
+        self._carries("labels")
+        return replace(self, noise=noise)
+
+    def with_sizes(self, context_sizes: tuple[int, ...]) -> Self:
+        """Return the law at other context sizes."""
+        return replace(self, sizes=replace(self.sizes, context_sizes=context_sizes))
+
+    def skipping(self, impossible: Callable[[int], bool], reason: str) -> Self:
+        """Return the law without the context sizes that cannot be had; ValueError when none is left."""
+        return replace(self, sizes=self.sizes.without(impossible, reason))
+
+    def map_covariates(self, transform: Any) -> Self:
+        """Refuse: gone since 0.2."""
+        raise ValueError(f'map_covariates is gone since 0.2: expected law.add("covariates", part); {MOVED}')
+
+    def map_query(self, transform: Any) -> Self:
+        """Refuse: gone since 0.2."""
+        raise ValueError(f'map_query is gone since 0.2: expected law.add("query", part); {MOVED}')
+
+    def check(self) -> None:
+        """Raise ValueError when prompts of these sizes cannot be drawn: a side of a table with too few rows."""
+        if self.rows is not None:
+            self.rows.check(self._draws(Streams(0, 0)).scoped("rows"))
+
+    def _carries(self, stage: str) -> None:
+        """Raise ValueError where rows of a table leave nothing to shift at a stage."""
+        if self.rows is not None and stage != "observe":
+            raise ValueError(f"rows of a table give x and y together: there is nothing to shift at the stage {stage!r}")
+
+    # Drawing
 
     def draw(self, streams: Streams) -> Draw:
         """Draw one block of prompts and targets (no Bayes prediction yet: see `bayes`)."""
-        sizes, repeats = self.sizes.context_sizes, self.sizes.queries_per_context
-        n_context, n_dims = self.sizes.n_context, self.n_dims
-        shape = (n_context + 1, BLOCK_SIZE, n_dims)
-        normals = _prompt_major(torch.from_numpy(streams.normal("covariates", shape)))
-        x = self.covariates.sample(normals, streams)  # (prompt, context + 1, dim)
-        index = torch.tensor(sizes)
-        query_x = x[:, index]
-        if self.query is not None or repeats > 1:
-            query_x = (self.query or self.covariates).sample(self._query_normals(normals, index, streams), streams)
-        task = self.prior.sample(streams)
-        noise = _prompt_major(self.noise.sample(streams, "noise", (n_context + 1, BLOCK_SIZE)))
-        query_f = task(query_x)
+        draws = self._draws(streams)
+        rows = draws.rows
+        truth = self._true_prompt(draws)
+        x, y = self._observed(truth, draws)
+        queries = torch.tensor(rows.queries)
         prompts = PromptBatch(
-            context_x=x[:, :n_context].contiguous(),
-            context_y=task(x)[:, :n_context] + noise[:, :n_context],
-            query_x=query_x.contiguous(),
-            context_sizes=tuple(size for size in sizes for _ in range(repeats)),
-            next_example=self.query is None and repeats == 1,
+            context_x=x[:, : rows.n_context].contiguous(),
+            context_y=y[:, : rows.n_context].contiguous(),
+            query_x=x[:, queries].contiguous(),
+            context_sizes=rows.sizes,
+            next_example=not self.forked and self.sizes.queries_per_context == 1,
         )
-        targets = TargetBatch(query_f, query_f + self._query_noise(noise, index, streams))
-        parameters = self.parameters(streams)
-        digest = hashlib.blake2b(f"{law_digest(self)}/{streams.digest()}".encode(), digest_size=16)
-        return Draw(prompts, targets, parameters, digest.hexdigest())
+        query_f = None if truth.f is None else truth.f[:, queries]
+        targets = TargetBatch(query_f, truth.y[:, queries])
+        parameters = self._parameters(draws)
+        digest = hashlib.blake2b(f"{law_digest(self)}/{streams.digest()}".encode(), digest_size=16).hexdigest()
+        return Draw(prompts, targets, parameters, digest, draws.clusters.size, streams.names)
 
-    def _query_normals(self, normals: Tensor, index: Tensor, streams: Streams) -> Tensor:
-        """Base draws of the queries: the next example's for the first of each size, the query stream's after."""
-        repeats = self.sizes.queries_per_context
-        base = normals[:, index][:, :, None]  # (prompt, size, 1, dim)
-        if repeats > 1:
-            shape = (self.sizes.n_context + 1, BLOCK_SIZE, repeats - 1, self.n_dims)
-            further = _prompt_major(torch.from_numpy(streams.normal("query", shape)))
-            base = torch.cat([base, further[:, index]], dim=2)
-        return base.flatten(1, 2)
+    def _draws(self, streams: Streams) -> Draws:
+        return Draws(streams, PromptRows.of(self.sizes, self.forked), clusters=Clusters())
 
-    def _query_noise(self, noise: Tensor, index: Tensor, streams: Streams) -> Tensor:
-        """Label noise of the queries, shape (prompt, query)."""
-        repeats = self.sizes.queries_per_context
-        own = noise[:, index][:, :, None]
-        if repeats > 1:
-            shape = (self.sizes.n_context + 1, BLOCK_SIZE, repeats - 1)
-            further = _prompt_major(self.noise.sample(streams, "query_noise", shape))
-            own = torch.cat([own, further[:, index]], dim=2)
-        return own.flatten(1, 2)
+    def _true_prompt(self, draws: Draws) -> _Truth:
+        rows = draws.rows
+        if self.rows is not None:
+            x, y = self.rows.sample(rows, draws.scoped("rows"))
+            return _Truth(x, y, None, None)
+        x = draws.scoped("covariates").per_example(OWN, (self.n_dims,))
+        for placed in self.covariates:
+            moved = placed.part.move(x, rows, draws.scoped(placed.factor))
+            x = moved if placed.part.on == "both" else torch.where(rows.in_context[:, None], moved, x)
+        for placed in self.query:
+            x = self._moved_queries(placed, x, draws)
+        hidden = self.prior.draw(draws.scoped("task"))
+        f = self.prior.value(hidden, x, rows.position)
+        y = f + self.noise.sample(draws.scoped("noise"))
+        for placed in self.labels:
+            y = placed.part.labels(y, f, x, draws.scoped(placed.factor))
+        return _Truth(x, y, f, hidden)
+
+    def _moved_queries(self, placed: Placed, x: Tensor, draws: Draws) -> Tensor:
+        """Return x with the query rows moved; the context is cut here, so a part cannot look past its k examples."""
+        own, rows = draws.scoped(placed.factor), draws.rows
+        moved = x.clone()
+        if not placed.part.sees_context:
+            index = torch.tensor(rows.queries)
+            moved[:, index] = placed.part.move(x[:, index], x[:, :0], own.at(rows.queries))
+            return moved
+        for size in self.sizes.context_sizes:
+            asked = rows.of_size(size)
+            index = torch.tensor(asked)
+            moved[:, index] = placed.part.move(x[:, index], x[:, :size].clone(), own.at(asked))
+        return moved
+
+    def _observed(self, truth: _Truth, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return what is seen of every row, x (prompt, row, dim) and y (prompt, row)."""
+        x, y, rows = truth.x, truth.y, draws.rows
+        for placed in self.observe:
+            seen_x, seen_y = placed.part.observe(x, y, truth.f, truth.hidden, rows, draws.scoped(placed.factor))
+            if placed.part.on == "context":
+                seen_x = torch.where(rows.in_context[:, None], seen_x, x)
+                seen_y = torch.where(rows.in_context, seen_y, y)
+            x, y = (seen_x if placed.part.moves_x else x), seen_y
+        return x, y
+
+    # What is known of it
 
     def bayes(self, prompts: PromptBatch) -> Posterior:
         """Return the posterior of f at the queries under THIS law; NoClosedForm when none is known."""
-        if not self.noise.gaussian:
-            raise NoClosedForm(f"no closed-form Bayes prediction under {type(self.noise).__name__}")
-        posterior = self.prior.posterior(prompts, self.noise.variance)
-        if posterior is None:
+        reason = why_no_bayes(self)
+        if reason:
+            raise NoClosedForm(reason)
+        variance = self.noise.variance
+        assert variance is not None
+        scale = self.label_scale(prompts.context_x)
+        posterior = self.prior.posterior(prompts, variance, scale)
+        if posterior is not None:
+            return posterior
+        if not self.prior.gaussian or not has_kernel(self):
             raise NoClosedForm(f"no closed-form Bayes prediction for {type(self.prior).__name__}")
-        return posterior
+        spread = torch.full_like(prompts.context_y, variance, dtype=torch.float64)
+        if scale is not None:
+            spread = spread * scale.square()
+        return Posterior(*process_posterior(self.prior.kernel, prompts, spread))
+
+    def label_scale(self, x: Tensor) -> Tensor | None:
+        """Return what the noise is multiplied by at covariates x, (prompt, row); None where by 1 everywhere.
+
+        Only for laws whose label parts all have a factor.
+        """
+        if not self.labels:
+            return None
+        scale = torch.ones(x.shape[:-1], dtype=torch.float64, device=x.device)
+        for placed in self.labels:
+            scale = scale * placed.part.factor(x.double())
+        return scale
 
     def parameters(self, streams: Streams) -> Parameters:
         """Return the exact parameters of the block that `streams` draws."""
-        context = self.covariates.moments(self.n_dims, streams)
-        query = context if self.query is None else self.query.moments(self.n_dims, streams)
-        rank = int(torch.linalg.matrix_rank(context.covariance[0], hermitian=True))
+        return self._parameters(self._draws(streams))
+
+    def _parameters(self, draws: Draws) -> Parameters:
+        if self.rows is not None:
+            return Parameters(None, None, None, None, None, None, None, why_no_tail(self))
+        context, query = self._moments(draws)
+        variance = self.noise.variance if not self.labels else None
+        no_tail = why_no_tail(self) or ("no moments of the covariates are declared" if context is None else None)
         return Parameters(
             context=context,
             query=query,
             task_second_moment=self.prior.second_moment(),
-            noise_variance=self.noise.variance,
+            noise_variance=variance,
             noise_tail=self.noise.tail,
-            context_rank=rank,
-            inverse_tail=float("inf") if self.query is None else self.covariates.inverse_tail,
+            context_rank=_rank(context),
+            inverse_tail=inverse_tail(self),
+            no_tail=no_tail,
         )
+
+    def _moments(self, draws: Draws) -> tuple[Moments | None, Moments | None]:
+        """Return the moments of an example and of a query, None where a part does not declare them."""
+        context = _moved(standard_moments(self.n_dims), self.covariates, draws)
+        shared = tuple(placed for placed in self.covariates if placed.part.on == "both")
+        if not self.query and len(shared) == len(self.covariates):
+            return context, context
+        return context, _moved(standard_moments(self.n_dims), (*shared, *self.query), draws)
+
+    def training_moments(self) -> tuple[Moments, Moments]:
+        """Return the moments of an example and of a query where they are the same for every prompt.
+
+        They are what the closed training losses of linear attention need, with `prior.second_moment()` and
+        `noise.variance`. Raises NoClosedForm for any other law, with the reason.
+        """
+        context, query = (None, None) if self.rows is not None else self._moments(self._draws(Streams(0, 0)))
+        reason = why_no_training_loss(self, context, query)
+        if reason or context is None or query is None:
+            raise NoClosedForm(f"no training loss in closed form: {reason}")
+        return context, query
+
+    def why_no_exact_risk(self) -> str | None:
+        """Return why no exact risk given x is known for learners linear in the labels; None when it is."""
+        return why_no_exact_risk(self)
+
+
+def _moved(moments: Moments | None, parts: tuple[Placed, ...], draws: Draws) -> Moments | None:
+    for placed in parts:
+        moments = None if moments is None else placed.part.moments(moments, draws.scoped(placed.factor))
+    return moments
+
+
+def _rank(context: Moments | None) -> int | None:
+    """Return the rank of the covariance, the same for every prompt."""
+    return None if context is None else int(torch.linalg.matrix_rank(context.covariance[0], hermitian=True))

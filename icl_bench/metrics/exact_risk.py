@@ -27,8 +27,7 @@ class ExactRisk:
         """Return the risk given the query's context, (prompt, query); NoClosedForm for other learners."""
         if not isinstance(answer.model, LinearLearner):
             raise NoClosedForm("no exact risk: the model is not known to be linear in the labels")
-        risk = exact_risk(answer.model, answer.prompts, answer.parameters)
-        return risk[:, answer.prompts.distinct_sizes()[1]]
+        return exact_risk(answer.model, answer.prompts, answer.parameters, answer.law)
 
     def tail_index(self, answer: Answer, context_size: int) -> float | None:
         """Return that of the model's squared error."""

@@ -64,7 +64,7 @@ class CornerLayer(Learner):
         """B = A X^T / k, in float64."""
         return one_layer_maps(prompts, self.matrix)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """As light as the noise allows."""
         return noise_limited_tail(parameters)
 
@@ -97,6 +97,7 @@ class LinearSelfAttentionLayer(Learner):
         means = (of_examples + of_query * asked.clamp_max(1.0)) / asked.clamp_min(1.0)  # (prompt, query, dim + 1)
         return (means * (queries @ self.key_query.mT)).sum(-1, keepdim=True)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """Half of what the noise allows: the answer holds squares of labels."""
-        return noise_limited_tail(parameters) / 2.0
+        tail = noise_limited_tail(parameters)
+        return None if tail is None else tail / 2.0

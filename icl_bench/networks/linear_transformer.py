@@ -117,7 +117,7 @@ class LinearTransformer(Learner):
         The error is a polynomial in Gaussians and the noise, of no stated degree in the noise with other weights.
         """
         linear = all(isinstance(step, BlockStep) and step.from_y is None for step in self.steps)
-        if linear or math.isinf(parameters.noise_tail):
+        if linear or parameters.noise_tail == math.inf:
             return noise_limited_tail(parameters)
         return None
 

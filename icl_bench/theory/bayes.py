@@ -38,18 +38,30 @@ class PosteriorMean:
         """Return the posterior mean (prompt, query); NoClosedForm where none is known."""
         return Prediction(self.law.bayes(prompts).mean)
 
+    @property
+    def linear_in_labels(self) -> bool:
+        """Whether the posterior mean is linear in the labels: that of a Gaussian task, if not by ridge regression."""
+        return self._penalty() is None and self.law.rows is None and self.law.prior.gaussian
+
     def _penalty(self) -> float | None:
-        return self.law.prior.ridge_penalty(self.law.noise.variance)
+        """Return the penalty at which ridge regression is the posterior mean, None when it is not."""
+        law = self.law
+        if law.rows is not None or law.labels or law.noise.variance is None:
+            return None
+        return law.prior.ridge_penalty(law.noise.variance)
 
     def linear_maps(self, prompts: PromptBatch) -> LinearMaps:
         """Those of ridge regression, where the posterior mean is one; NoClosedForm elsewhere."""
         penalty = self._penalty()
         if penalty is None:
-            raise NoClosedForm("no exact risk: the posterior mean is not linear in the labels")
+            raise NoClosedForm("no linear maps: the posterior mean is not ridge regression")
         return ridge_maps(prompts, penalty)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
-        """As light as the noise allows; of least squares when the law has no noise."""
-        if self._penalty() == 0.0:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
+        """As light as the noise allows; of least squares when the law has no noise; None where not known."""
+        law = self.law
+        if law.rows is not None or law.observe or law.labels or law.prior.second_moment() is None:
+            return None
+        if law.noise.variance == 0.0:
             return least_squares_tail(parameters, context_size)
         return noise_limited_tail(parameters)

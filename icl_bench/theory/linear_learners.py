@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
-from icl_bench.laws.covariates import Moments
-from icl_bench.laws.law import Parameters
+from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.laws.moments import Moments
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearLearner, LinearMaps
+from icl_bench.protocols import LinearLearner, LinearMaps, Model
 from icl_bench.solvers.prefix_moments import prefix_cross, prefix_gram
 
 RISK_BYTES = 4_000_000
@@ -27,38 +27,141 @@ def conditional_risk(maps: LinearMaps, parameters: Parameters) -> Tensor:
         R = tr[Lq (C - I) Omega (C - I)^T] + s2 tr[Lq B B^T]
 
     (THEORY, section 3; the ridge and gradient-descent rows are special cases.) Raises NoClosedForm when the function
-    class is not linear.
+    class is not linear, or the law declares no moments of the query or no noise variance.
     """
     omega = parameters.task_second_moment
     if omega is None:
         raise NoClosedForm("no exact risk: the function class is not linear")
+    if parameters.query is None or parameters.noise_variance is None:
+        raise NoClosedForm("no exact risk: the law declares no moments of the query, or no noise variance")
     query = parameters.query.second[:, None]  # (prompt or 1, 1, dim, dim)
-    off = maps.signal.clone()
-    off.diagonal(dim1=-2, dim2=-1).sub_(1.0)  # C - I
+    off = _off(maps)
     bias = (_times(query, off) * _times(omega, off.mT).mT).sum((-1, -2))
     variance = (query * maps.noise.mT).sum((-1, -2))
     return bias + parameters.noise_variance * variance
 
 
-def exact_risk(learner: LinearLearner, prompts: PromptBatch, parameters: Parameters) -> Tensor:
-    """Return the `conditional_risk` of `learner` on `prompts`, shape (prompt, size).
+def _off(maps: LinearMaps) -> Tensor:
+    """Return C - I, (prompt, size, dim, dim)."""
+    off = maps.signal.clone()
+    off.diagonal(dim1=-2, dim2=-1).sub_(1.0)
+    return off
+
+
+def exact_risk(learner: LinearLearner, prompts: PromptBatch, parameters: Parameters, law: PromptLaw) -> Tensor:
+    """Return the risk of `learner` given the covariates, at each query of `prompts`, shape (prompt, query).
+
+    It is averaged over the query where the law declares the query's moments, else given the query too. Raises
+    NoClosedForm where the law or the learner does not declare what is needed.
 
     Goes over a few prompts at a time, which is several times faster: the maps are large, and fresh memory is slow.
     """
-    each = 8 * len(prompts.distinct_sizes()[0]) * prompts.n_dims**2
-    group = max(1, RISK_BYTES // each)
+    reason = law.why_no_exact_risk()
+    if reason:
+        raise NoClosedForm(reason)
+    one_weight = parameters.task_second_moment is not None and parameters.noise_variance is not None
+    if not one_weight or getattr(learner, "linear_in_labels", False):
+        return _by_kernel(learner, prompts, law)
+    sizes, position = prompts.distinct_sizes()
+    group = max(1, RISK_BYTES // (8 * len(sizes) * prompts.n_dims**2))
     risks = []
     for start in range(0, prompts.n_prompts, group):
         rows = slice(start, start + group)
-        maps = learner.linear_maps(prompts.select(rows))
-        risks.append(conditional_risk(maps, _parameters_at(parameters, rows)))
+        chosen = prompts.select(rows)
+        maps = learner.linear_maps(chosen)
+        if parameters.query is None:
+            risks.append(_risk_at_queries(maps, chosen, parameters, position))
+        else:
+            risks.append(conditional_risk(maps, _parameters_at(parameters, rows))[:, position])
     return torch.cat(risks)
+
+
+def _risk_at_queries(maps: LinearMaps, prompts: PromptBatch, parameters: Parameters, position: Tensor) -> Tensor:
+    """Return the risk given X and the query, (prompt, query): x_q x_q^T in the place of E[x_q x_q^T]."""
+    assert parameters.task_second_moment is not None
+    assert parameters.noise_variance is not None
+    query = prompts.query_x.double()[:, :, None, :]  # (prompt, query, 1, dim)
+    off = (query @ _off(maps)[:, position])[:, :, 0]  # (prompt, query, dim) (C - I)^T x_q
+    bias = ((off @ parameters.task_second_moment) * off).sum(-1)
+    variance = ((query @ maps.noise[:, position])[:, :, 0] * prompts.query_x).sum(-1)
+    return bias + parameters.noise_variance * variance
+
+
+def label_weights(learner: Model, prompts: PromptBatch) -> Tensor:
+    """Return g with prediction = g . y, (prompt, query, context), of a learner linear in the labels, by unit labels."""
+    n_prompts, n_context, n_dims = prompts.context_x.shape
+    units = torch.eye(n_context, dtype=prompts.context_y.dtype, device=prompts.context_y.device)
+    asked = replace(
+        prompts,
+        context_x=prompts.context_x[:, None].expand(-1, n_context, -1, -1).reshape(-1, n_context, n_dims).contiguous(),
+        context_y=units.repeat(n_prompts, 1),
+        query_x=prompts.query_x[:, None]
+        .expand(-1, n_context, -1, -1)
+        .reshape(-1, *prompts.query_x.shape[1:])
+        .contiguous(),
+    )
+    answers = learner.predict(asked).mean.double()
+    return answers.reshape(n_prompts, n_context, prompts.n_queries).mT
+
+
+def _by_kernel(learner: LinearLearner, prompts: PromptBatch, law: PromptLaw) -> Tensor:
+    """Return E[(g . y - f(x_q))^2 | X, x_q], (prompt, query), from the kernel of the task and the labels' variances:
+
+        R = g . (K + S) g - 2 g . k(x_q) + k(x_q, x_q)
+
+    whatever the task is at each position and whatever the noise is at each x.
+    """
+    if not _linear(learner, prompts):
+        raise NoClosedForm("no exact risk: the model is not known to be linear in the labels")
+    group = max(1, RISK_BYTES // max(1, 8 * prompts.n_context**2 * prompts.n_dims))
+    risks = []
+    for start in range(0, prompts.n_prompts, group):
+        chosen = prompts.select(slice(start, start + group))
+        risks.append(_kernel_risk(learner, chosen, law))
+    return torch.cat(risks)
+
+
+def _kernel_risk(learner: LinearLearner, prompts: PromptBatch, law: PromptLaw) -> Tensor:
+    x, query = prompts.context_x.double(), prompts.query_x.double()
+    positions = torch.arange(prompts.n_context)
+    sizes = torch.tensor(prompts.context_sizes)
+
+    def kernel(first: Tensor, at_first: Tensor, second: Tensor, at_second: Tensor) -> Tensor:
+        found = law.prior.kernel(first, at_first, second, at_second)
+        if found is None:
+            raise NoClosedForm(f"no exact risk: {type(law.prior).__name__} declares no kernel")
+        return found
+
+    columns = [kernel(query[:, [j]], sizes[[j]], query[:, [j]], sizes[[j]])[:, 0, 0] for j in range(len(sizes))]
+    own = torch.stack(columns, dim=1)  # (prompt, query)
+    if prompts.n_context == 0:
+        return own
+    weights = label_weights(learner, prompts)  # (prompt, query, context)
+    among, cross = kernel(x, positions, x, positions), kernel(x, positions, query, sizes)
+    spread = torch.full_like(prompts.context_y, law.noise.variance or 0.0, dtype=torch.float64)
+    scale = law.label_scale(x)
+    if scale is not None:
+        spread = spread * scale.square()
+    signal = ((weights @ among) * weights).sum(-1) - 2.0 * (weights * cross.mT).sum(-1) + own
+    return signal.clamp_min(0.0) + (weights.square() * spread[:, None]).sum(-1)
+
+
+def _linear(learner: LinearLearner, prompts: PromptBatch) -> bool:
+    """Tell whether a learner is linear in the labels: it says so, or knows its maps."""
+    declared = getattr(learner, "linear_in_labels", None)
+    if declared is not None:
+        return bool(declared)
+    try:
+        learner.linear_maps(prompts.select(slice(0, 1)))
+    except NoClosedForm:
+        return False
+    return True
 
 
 def _parameters_at(parameters: Parameters, rows: slice) -> Parameters:
     """Return the parameters of the prompts at `rows`; what all prompts share stays as it is."""
     query = parameters.query
-    if len(query.covariance) > 1 or len(query.mean) > 1:
+    if query is not None and not query.fixed:
         query = Moments(*(part[rows] if len(part) > 1 else part for part in (query.mean, query.covariance)))
     return replace(parameters, query=query)
 

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
-from icl_bench.laws.covariates import CovariateLaw, Moments, RandomDiagonal, Scaled, StandardNormal
+from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
+from icl_bench.laws.covariates.scaled import Scaled
 from icl_bench.laws.law import PromptLaw
-from icl_bench.seeding import Streams
+from icl_bench.laws.moments import Moments
 
 EXPONENTIAL_MOMENTS = (1.0, 2.0, 6.0)
 """E l, E l^2, E l^3 of an Exp(1) variable."""
@@ -112,66 +113,62 @@ def random_diagonal_loss(
     return (matrix.square() * curvature).sum() - 2.0 * m2 * matrix.diagonal().sum() + d * m1
 
 
-def population_loss(law: PromptLaw, n_context: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
+def population_loss(law: PromptLaw, n_context: int) -> Callable[[Tensor], Tensor]:
     """Return R(A), the expected squared error to the noiseless f after `n_context` examples drawn from `law`.
 
     R maps A (dim, dim), of any number type and on any device, to a float64 scalar, differentiably: to minimise it by
-    any optimiser must lead to Theorems 4.1 and 4.5 of 2306.09927 (whose loss, section 3.3, is half of it). `seed`
-    fixes what a law draws once for all prompts of a seed (a rotation that they share). Known are: one fixed
-    covariance (`one_layer_risk`), and a diagonal covariance drawn for each prompt (`RandomDiagonal` and `Scaled`
-    around `StandardNormal`; `random_diagonal_loss`). Covariates are Gaussian given their covariance.
-    Raises NoClosedForm for other laws, ValueError when `n_context` is below 1.
+    any optimiser must lead to Theorems 4.1 and 4.5 of 2306.09927 (whose loss, section 3.3, is half of it). Known are:
+    one fixed Gaussian covariance (`one_layer_risk`), and a diagonal covariance drawn for each prompt (`RandomDiagonal`
+    and `Scaled` alone; `random_diagonal_loss`). Raises NoClosedForm for other laws, with the reason, ValueError when
+    `n_context` is below 1.
     """
     if n_context < 1:
         raise ValueError(f"n_context: expected at least 1, got {n_context}")
-    omega = law.prior.second_moment()
-    if omega is None:
-        raise NoClosedForm("no population loss in closed form: the function class is not linear")
-    scale = _random_diagonal_scale(law.covariates)
+    scale = _random_diagonal_scale(law)
     if scale is not None:
-        return _random_diagonal(law, omega, n_context, scale)
-    streams = Streams(seed, 0)
-    context = law.covariates.moments(law.n_dims, streams)
-    query = context if law.query is None else law.query.moments(law.n_dims, streams)
-    if any(len(part) > 1 for moments in (context, query) for part in (moments.mean, moments.covariance)):
-        raise NoClosedForm("no population loss in closed form: the covariance is random from prompt to prompt")
+        return _random_diagonal(law, n_context, scale)
+    context, query = law.training_moments()
+    omega, variance = law.prior.second_moment(), law.noise.variance
+    assert omega is not None  # `training_moments` has refused what lacks it
+    assert variance is not None
 
     def loss(matrix: Tensor) -> Tensor:
         of_context, of_query = (
             Moments(part.mean.to(matrix.device), part.covariance.to(matrix.device)) for part in (context, query)
         )
         tasks = omega.to(matrix.device)
-        return one_layer_risk(matrix.double(), of_context, of_query, tasks, law.noise.variance, n_context)[0]
+        return one_layer_risk(matrix.double(), of_context, of_query, tasks, variance, n_context)[0]
 
     return loss
 
 
-def _random_diagonal(law: PromptLaw, omega: Tensor, n_context: int, scale: float) -> Callable[[Tensor], Tensor]:
+def _random_diagonal(law: PromptLaw, n_context: int, scale: float) -> Callable[[Tensor], Tensor]:
     """Return the loss under a diagonal covariance drawn for each prompt, w ~ N(0, tau^2 I)."""
-    if law.query is not None:
-        raise NoClosedForm("no population loss in closed form: the covariance is random and queries do not share it")
+    if law.query:
+        raise NoClosedForm("no training loss in closed form: the covariance is random and queries do not share it")
+    omega, variance = law.prior.second_moment(), law.noise.variance
+    if omega is None or variance is None or law.labels:
+        raise NoClosedForm("no training loss in closed form: f is not one w . x, or labels have no one variance")
     power = float(omega[0, 0])  # tau^2
     if power <= 0.0 or not torch.equal(omega, power * torch.eye(len(omega), dtype=omega.dtype)):
-        raise NoClosedForm("no population loss in closed form: the covariance is random and the tasks not isotropic")
+        raise NoClosedForm("no training loss in closed form: the covariance is random and the tasks not isotropic")
     first, second, third = (scale**order * moment for order, moment in enumerate(EXPONENTIAL_MOMENTS, start=1))
 
     def loss(matrix: Tensor) -> Tensor:
-        relative = law.noise.variance / power
-        return power * random_diagonal_loss(matrix.double(), (first, second, third), n_context, relative)
+        return power * random_diagonal_loss(matrix.double(), (first, second, third), n_context, variance / power)
 
     return loss
 
 
-def _random_diagonal_scale(covariates: CovariateLaw) -> float | None:
+def _random_diagonal_scale(law: PromptLaw) -> float | None:
     """Return c when the covariance is c * diag(Exp(1)), drawn for each prompt or few; None for any other law."""
-    scale, diagonals = 1.0, 0
-    while isinstance(covariates, Scaled | RandomDiagonal):
-        if isinstance(covariates, Scaled):
-            scale *= covariates.factor**2
-        else:
-            diagonals += 1
-            scale *= covariates.scale
-            if covariates.own_prompts_per_draw is None:
-                return None  # one covariance for all prompts of a seed: fixed, not random
-        covariates = covariates.inner
-    return scale if isinstance(covariates, StandardNormal) and diagonals == 1 else None
+    if law.rows is not None or law.observe:
+        return None
+    parts = [placed.part for placed in law.covariates]
+    diagonals = [part for part in parts if isinstance(part, RandomDiagonal)]
+    if len(diagonals) != 1 or not all(isinstance(part, Scaled | RandomDiagonal) for part in parts):
+        return None
+    scale = diagonals[0].scale
+    for part in parts:
+        scale *= part.factor**2 if isinstance(part, Scaled) else 1.0
+    return scale

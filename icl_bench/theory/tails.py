@@ -1,31 +1,40 @@
-"""Tail indices of squared errors: which moments exist, and so which statistic may be printed."""
+"""Tail indices of squared errors: which moments exist, and so which statistic may be printed.
+
+None where the law does not declare what they follow from.
+"""
 
 from __future__ import annotations
 
 from icl_bench.laws.law import Parameters
 
 
-def noise_limited_tail(parameters: Parameters) -> float:
+def noise_limited_tail(parameters: Parameters) -> float | None:
     """Return the tail index of e^2 for a learner whose error is a polynomial in Gaussians and linear in the noise.
 
     Half the tail index of the noise: infinite (every moment exists) under Gaussian noise.
     """
+    if parameters.no_tail or parameters.noise_tail is None:
+        return None
     return parameters.noise_tail / 2.0
 
 
 def label_tail(parameters: Parameters, error_tail: float | None) -> float | None:
     """Return the tail index of (prediction - label)^2 given that of (prediction - f)^2."""
-    return None if error_tail is None else min(error_tail, parameters.noise_tail / 2.0)
+    noise = noise_limited_tail(parameters)
+    return None if error_tail is None or noise is None else min(error_tail, noise)
 
 
-def least_squares_tail(parameters: Parameters, context_size: int) -> float:
+def least_squares_tail(parameters: Parameters, context_size: int) -> float | None:
     """Return the tail index of e^2 for min-norm least squares in a Gaussian design of rank r (THEORY, section 3).
 
     With noise it is (|n - r| + 1)/2, from the F law of the leverage: the mean exists iff |n - r| >= 2, the variance
     iff |n - r| >= 4. Without noise every moment exists. A query that does not share the context's covariance adds
     the tail of its inverse; the tail of the noise bounds all.
     """
+    noise = noise_limited_tail(parameters)
+    if noise is None or parameters.context_rank is None or parameters.inverse_tail is None:
+        return None
     if parameters.noise_variance == 0.0 or context_size == 0:
         return float("inf")
     own = (abs(context_size - parameters.context_rank) + 1) / 2.0
-    return min(own, noise_limited_tail(parameters), parameters.inverse_tail)
+    return min(own, noise, parameters.inverse_tail)

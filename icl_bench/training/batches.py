@@ -11,8 +11,8 @@ from torch import Tensor
 
 from icl_bench.assemble import base_law, shifted_by
 from icl_bench.errors import RecipeError
-from icl_bench.laws.covariates import Truncated
-from icl_bench.laws.law import PromptLaw, Sizes
+from icl_bench.laws.covariates.truncated import Truncated
+from icl_bench.laws.law import PromptLaw
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import BLOCK_SIZE, TRAINING_SEEDS, TUNING_SEEDS, Streams
 from icl_bench.training.recipe import Component, Recipe, Target
@@ -28,13 +28,16 @@ class Batch:
 
 def component_law(recipe: Recipe, component: Component) -> PromptLaw:
     """Return the law of one part of the mixture; RecipeError when a severity is refused."""
-    return shifted_by(
-        base_law(component.prompts),
+    law = shifted_by(
+        base_law(component.prompts, recipe.folder),
         component.factors,
         component.point,
         recipe.folder,
         lambda factor, why: RecipeError([f"mixture: {factor.use} {why}"]),
     )
+    if law.rows is not None:
+        raise RecipeError(["prompts: function_class: rows of a table have no law to train on; expected another class"])
+    return law
 
 
 def grown(law: PromptLaw, recipe: Recipe, step: int) -> PromptLaw:
@@ -43,11 +46,11 @@ def grown(law: PromptLaw, recipe: Recipe, step: int) -> PromptLaw:
     if dims is not None:
         active = dims.at(step, law.n_dims)
         if active < law.n_dims:
-            law = law.map_covariates(lambda inner: Truncated(active, inner))
+            law = law.under("curriculum").add("covariates", Truncated(active)).under("")
     if context is not None:
         longest = context.at(step, law.sizes.n_context)
         sizes = tuple(size for size in law.sizes.context_sizes if size <= longest) or (longest,)
-        law = replace(law, sizes=Sizes(sizes, law.sizes.queries_per_context))
+        law = law.with_sizes(sizes)
     return law
 
 
@@ -108,7 +111,7 @@ class PromptSource:
         if len({law.sizes for law in laws}) > 1:
             return _drawn(laws[int(which[0])], streams, self.recipe.optimisation.target)
         parts = {
-            number: _drawn(laws[number], streams, self.recipe.optimisation.target)
+            number: _drawn(laws[number], streams.anew(), self.recipe.optimisation.target)
             for number in sorted(set(which.tolist()))
         }
         return _chosen(parts, which)
@@ -118,7 +121,9 @@ def _drawn(law: PromptLaw, streams: Streams, target: Target) -> Batch:
     draw = law.draw(streams)
     if target == "bayes":
         return Batch(draw.prompts, law.bayes(draw.prompts).mean)
-    return Batch(draw.prompts, draw.targets.query_y if target == "label" else draw.targets.query_f)
+    targets = draw.targets.query_y if target == "label" else draw.targets.query_f
+    assert targets is not None  # `component_law` has refused laws without f
+    return Batch(draw.prompts, targets)
 
 
 def _chosen(parts: dict[int, Batch], which: Tensor) -> Batch:

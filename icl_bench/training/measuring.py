@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from icl_bench.assemble import cell_law
-from icl_bench.errors import NoClosedForm
+from icl_bench.errors import NoClosedForm, RecipeError
 from icl_bench.laws.law import PromptLaw
 from icl_bench.networks.learner import Learner
 from icl_bench.plan import make_plan
@@ -51,6 +51,8 @@ def tuning_set(scenario: str, severity: str, law: PromptLaw, n_prompts: int) -> 
             variances.append(posterior.variance)
         except NoClosedForm:
             mean = None
+        if draw.targets.query_f is None:
+            raise RecipeError([f"evaluation: {scenario}: prompts without a known f cannot be measured"])
         batches.append((draw.prompts, draw.targets.query_f, mean))
     risk = torch.cat(variances)[:n_prompts].mean(0) if variances else None
     return TuningSet(scenario, severity, n_prompts, tuple(batches), risk)

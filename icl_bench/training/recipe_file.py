@@ -8,7 +8,7 @@ from typing import Any
 from icl_bench import catalogue
 from icl_bench.errors import PluginError, RecipeError, nearest
 from icl_bench.section_reader import SectionReader, read_toml
-from icl_bench.suite import Factor, ModelSpec, PromptSettings
+from icl_bench.suite import ModelSpec, PromptSettings
 from icl_bench.suite_sections import Section
 from icl_bench.training.recipe import Component, Curriculum, Evaluation, Growth, Optimisation, Recipe
 from icl_bench.training.recipe_sections import (
@@ -120,17 +120,11 @@ class _Parser(SectionReader):
         components = []
         for index, item in sections or self.listed("mixture", ComponentSection):
             place: tuple[str | int, ...] = ("mixture", index)
-            for row, factor in enumerate(item.scenarios):
-                self.plugin("scenarios", factor.use, (*place, "scenarios", row))
-                if factor.severity is None and factor.use != "base":
-                    self.problem((*place, "scenarios", row), f"{factor.use}: severity is missing: expected a number")
-            factors = tuple(Factor(factor.use, factor.arguments) for factor in item.scenarios)
+            factors, point = self.factors(item.scenarios, (*place, "scenarios"))
             settings = self.override(prompts, item.prompts, (*place, "prompts"))
             if settings.n_dims != prompts.n_dims:
                 self.problem((*place, "prompts"), f"n_dims: expected {prompts.n_dims} in every part of the mixture")
-            components.append(
-                Component(item.weight, factors, tuple(factor.severity for factor in item.scenarios), settings)
-            )
+            components.append(Component(item.weight, factors, point, settings))
         return tuple(components)
 
     def _check_curriculum(self, curriculum: Curriculum, prompts: PromptSettings) -> None:

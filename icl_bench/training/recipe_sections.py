@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.suite_sections import OpenSection, Section, Sizes, SuiteSection
+from icl_bench.suite_sections import FactorAtSection, OpenSection, Section, Sizes, SuiteSection
 
 _Count = Annotated[int, Field(ge=1, le=10**9)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -41,13 +41,6 @@ class RecipePromptsSection(Section):
     context_sizes: Sizes = (0,)
     noise_std: Annotated[float, Field(ge=0.0)] = 0.0
     function_class_arguments: dict[str, Any] = Field(default_factory=dict)
-
-
-class FactorAtSection(OpenSection):
-    """An entry of `scenarios`: one scenario at one severity."""
-
-    use: str
-    severity: float | None = None
 
 
 class ComponentSection(Section):

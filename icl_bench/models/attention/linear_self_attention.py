@@ -11,7 +11,6 @@ from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import LinearMaps
-from icl_bench.seeding import Streams
 from icl_bench.theory.linear_learners import averaged_prediction, one_layer_maps
 from icl_bench.theory.linear_self_attention import global_minimum, optimal, random_covariance_minimum
 from icl_bench.theory.tails import noise_limited_tail
@@ -34,26 +33,26 @@ class LinearSelfAttention:
         if self.n_context_training is not None and self.n_context_training < 1:
             raise ValueError(f"n_context_training: expected at least 1, got {self.n_context_training}")
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> TrainedLayer:
+    def bind(self, training: PromptLaw) -> TrainedLayer:
         """Return the layer with the weights that training under `training` reaches."""
         n_context = self.n_context_training or training.sizes.n_context
         if n_context < 1:
             raise PluginError("linear_self_attention: expected a training length >= 1 ([training] n_context), got 0")
         if self.weights == "random_covariance_minimum":
             return TrainedLayer(random_covariance_minimum(1.0, 2.0, 6.0, training.n_dims, n_context))
-        covariance = training.covariates.moments(training.n_dims, Streams(0, 0)).covariance
-        if covariance.shape[0] != 1:
-            raise NoClosedForm(f"weights = {self.weights!r} need a training law with one fixed covariance")
+        context, _ = training.training_moments()
+        if bool((context.mean != 0).any()):
+            raise NoClosedForm(f"weights = {self.weights!r} need a training law whose covariates have mean 0")
         if self.weights == "global_minimum":
-            return TrainedLayer(global_minimum(covariance[0], n_context))
-        omega = training.prior.second_moment()
-        if omega is None:
-            raise NoClosedForm("no optimal weights in closed form: the function class is not linear")
-        return TrainedLayer(optimal(covariance[0], omega, n_context, training.noise.variance))
+            return TrainedLayer(global_minimum(context.covariance[0], n_context))
+        omega, variance = training.prior.second_moment(), training.noise.variance
+        assert omega is not None  # `training_moments` has refused what lacks it
+        assert variance is not None
+        return TrainedLayer(optimal(context.covariance[0], omega, n_context, variance))
 
     def predict(self, prompts: PromptBatch) -> Prediction:
         """Refuse: the weights follow from the training law."""
-        raise PluginError("linear_self_attention is not trained yet: expected bind(training, test) before predict")
+        raise PluginError("linear_self_attention is not trained yet: expected bind(training) before predict")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class TrainedLayer:
         """B = A X^T / M."""
         return one_layer_maps(prompts, self.matrix)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """As light as the noise allows."""
         return noise_limited_tail(parameters)
 

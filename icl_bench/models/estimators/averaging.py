@@ -28,7 +28,7 @@ class Averaging:
         eye = torch.eye(prompts.n_dims, dtype=torch.float64)
         return averaged_maps(prefix_gram(prompts.context_x.double(), sizes), sizes, eye)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """As light as the noise allows."""
         return noise_limited_tail(parameters)
 

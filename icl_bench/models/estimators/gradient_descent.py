@@ -34,7 +34,7 @@ class GradientDescent:
         if not isinstance(self.learning_rate, str) and not self.learning_rate > 0:
             raise ValueError(f"learning_rate: expected a number > 0 or 'training', got {self.learning_rate}")
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> GradientDescent:
+    def bind(self, training: PromptLaw) -> GradientDescent:
         """Return the model with its learning rate resolved from the training law."""
         if self.learning_rate != "training":
             return self
@@ -43,7 +43,7 @@ class GradientDescent:
 
     def _rate(self) -> float:
         if isinstance(self.learning_rate, str):
-            raise PluginError("learning_rate = 'training' is not resolved: expected bind(...) before predict")
+            raise PluginError("learning_rate = 'training' is not resolved: expected bind(training) before predict")
         return self.learning_rate
 
     def predict(self, prompts: PromptBatch) -> Prediction:
@@ -60,7 +60,7 @@ class GradientDescent:
         eye = torch.eye(prompts.n_dims, dtype=gram.dtype)
         return polynomial_maps(descent_matrix(gram, count, self.n_steps, self._rate(), eye), gram)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """As light as the noise allows: the estimate is a polynomial in the examples."""
         return noise_limited_tail(parameters)
 

@@ -37,7 +37,7 @@ class NewtonIterations:
         gram = prefix_gram(prompts.context_x.double(), prompts.distinct_sizes()[0])
         return polynomial_maps(newton_inverse(gram, self.n_iterations), gram)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """As light as the noise allows: M_K is bounded by 2^K / |X^T X|_F times a constant."""
         return noise_limited_tail(parameters)
 

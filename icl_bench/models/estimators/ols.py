@@ -26,7 +26,7 @@ class Ols:
         """B = X^+."""
         return min_norm_fit(prompts, with_maps=True).maps()
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """(|k - d| + 1)/2 with label noise."""
         return least_squares_tail(parameters, context_size)
 

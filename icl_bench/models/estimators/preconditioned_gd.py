@@ -8,11 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from icl_bench.errors import NoClosedForm, PluginError
+from icl_bench.errors import PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import LinearMaps
-from icl_bench.seeding import Streams
 from icl_bench.solvers.descent import descent_matrix, descent_weights
 from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.linear_learners import polynomial_maps
@@ -39,24 +38,22 @@ class PreconditionedGd:
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate: expected a number > 0, got {self.learning_rate}")
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> PreconditionedDescent:
+    def bind(self, training: PromptLaw) -> PreconditionedDescent:
         """Return the model with the preconditioner of the training law."""
-        covariance = training.covariates.moments(training.n_dims, Streams(0, 0)).covariance
-        if covariance.shape[0] != 1:
-            raise NoClosedForm("preconditioned_gd needs a training law with one fixed covariance")
+        context, _ = training.training_moments()
+        covariance = context.covariance[0]
         if self.preconditioner == "covariance":
-            matrix = torch.linalg.inv(covariance[0])
+            matrix = torch.linalg.inv(covariance)
         else:
-            omega = training.prior.second_moment()
-            if omega is None:
-                raise NoClosedForm("no optimal preconditioner in closed form: the function class is not linear")
-            n_context = max(1, training.sizes.n_context)
-            matrix = optimal(covariance[0], omega, n_context, training.noise.variance)
+            omega, variance = training.prior.second_moment(), training.noise.variance
+            assert omega is not None  # `training_moments` has refused what lacks it
+            assert variance is not None
+            matrix = optimal(covariance, omega, max(1, training.sizes.n_context), variance)
         return PreconditionedDescent(self.n_steps, self.learning_rate, matrix)
 
     def predict(self, prompts: PromptBatch) -> Prediction:
         """Refuse: the preconditioner follows from the training law."""
-        raise PluginError("preconditioned_gd has no preconditioner yet: expected bind(training, test) before predict")
+        raise PluginError("preconditioned_gd has no preconditioner yet: expected bind(training) before predict")
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class PreconditionedDescent:
         matrix = descent_matrix(gram, count, self.n_steps, self.learning_rate, self.matrix)
         return polynomial_maps(matrix, gram)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """As light as the noise allows: the estimate is a polynomial in the examples."""
         return noise_limited_tail(parameters)
 

@@ -35,10 +35,12 @@ class Ridge:
         if isinstance(self.alpha, float | int) and self.alpha < 0:
             raise ValueError(f"alpha: expected a number >= 0, 'bayes' or 'evidence', got {self.alpha}")
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> Ridge:
+    def bind(self, training: PromptLaw) -> Ridge:
         """Return the model with alpha = "bayes" resolved to the training law's penalty."""
         if self.alpha != "bayes":
             return self
+        if training.rows is not None or training.noise.variance is None:
+            raise NoClosedForm("no Bayes penalty: the training law declares no task prior or no noise variance")
         penalty = training.prior.ridge_penalty(training.noise.variance)
         if penalty is None:
             raise NoClosedForm(f"no Bayes penalty: the posterior of {type(training.prior).__name__} is not ridge")
@@ -46,7 +48,7 @@ class Ridge:
 
     def _penalty(self) -> float:
         if isinstance(self.alpha, str):
-            raise PluginError("alpha = 'bayes' is not resolved: expected bind(training, test) before predict")
+            raise PluginError("alpha = 'bayes' is not resolved: expected bind(training) before predict")
         return self.alpha
 
     def predict(self, prompts: PromptBatch) -> Prediction:
@@ -65,7 +67,7 @@ class Ridge:
             raise NoClosedForm("no exact risk: evidence weights depend on the labels")
         return ridge_maps(prompts, self._penalty())
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """As light as the noise allows; of least squares at alpha = 0."""
         if self.alpha == 0.0:
             return least_squares_tail(parameters, context_size)

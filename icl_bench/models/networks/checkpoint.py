@@ -74,7 +74,7 @@ class Checkpoint:
             self._learners[device] = copy.deepcopy(self._learners[torch.device("cpu")]).to(device)
         return self._learners[device]
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> Model:
+    def bind(self, training: PromptLaw) -> Model:
         """Return the model to ask: one that also tells the linear maps and the tail that its network knows."""
         return _Bound(self)
 

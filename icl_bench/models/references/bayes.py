@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from icl_bench.errors import PluginError
 from icl_bench.laws.law import PromptLaw
@@ -16,6 +17,8 @@ class Bayes:
 
     A reference, not a learner: it alone is told the test law. `skipped` where no closed form is known.
     """
+
+    sees_test_law: ClassVar[bool] = True
 
     def bind(self, training: PromptLaw, test: PromptLaw) -> PosteriorMean:
         """Return the reference for the test law."""

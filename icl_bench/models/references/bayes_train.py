@@ -17,13 +17,13 @@ class BayesTrain:
     What unlimited capacity and training would answer; its excess risk is the price of a frozen prior.
     """
 
-    def bind(self, training: PromptLaw, test: PromptLaw) -> PosteriorMean:
+    def bind(self, training: PromptLaw) -> PosteriorMean:
         """Return the reference for the training law."""
         return PosteriorMean(training)
 
     def predict(self, prompts: PromptBatch) -> Prediction:
         """Refuse: without a law there is no posterior."""
-        raise PluginError("bayes_train knows no law yet: expected bind(training, test) before predict")
+        raise PluginError("bayes_train knows no law yet: expected bind(training) before predict")
 
 
 MODEL = BayesTrain

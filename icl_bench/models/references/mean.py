@@ -22,7 +22,7 @@ class Mean:
         count = torch.tensor(prompts.context_sizes, dtype=sums.dtype, device=sums.device).clamp_min(1.0)
         return Prediction(sums / count)
 
-    def tail_index(self, parameters: Parameters, context_size: int) -> float:
+    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """As light as the noise allows."""
         return noise_limited_tail(parameters)
 

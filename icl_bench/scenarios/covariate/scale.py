@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
-from icl_bench.laws.covariates import Scaled
+from icl_bench.laws.covariates.scaled import Scaled
+from icl_bench.laws.dials import Dial
 from icl_bench.laws.law import PromptLaw
 
 
 @dataclass(frozen=True)
-class CovariateScale:
+class CovariateScale(Dial):
     """x -> c x for context and query alike (Garg et al. 2208.01066, scaled inputs). Dial: c > 0, identity 1."""
 
-    severities: ClassVar[tuple[float | None, ...]] = (1 / 3, 0.5, 1.0, 2.0, 3.0)
+    stage = "covariates"
+    severities = (1 / 3, 0.5, 1.0, 2.0, 3.0)
+    unshifted = 1.0
+    expected = "a scale c > 0"
 
-    def identity(self, law: PromptLaw) -> float:
-        """The dial at which nothing changes."""
-        return 1.0
+    def accepts(self, severity: float, law: PromptLaw) -> bool:
+        """Tell whether c is positive and finite."""
+        return 0.0 < severity < math.inf
 
-    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        """Return the shifted law; ValueError for a severity outside the dial."""
-        if severity is None or not 0.0 < severity < math.inf:
-            raise ValueError(f"expected a scale c > 0, got {severity}")
-        if severity == 1.0:
-            return law
-        return law.map_covariates(lambda inner: Scaled(severity, inner))
+    def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
+        """Return the law with all covariates scaled."""
+        return law.add("covariates", Scaled(severity))
 
 
 SCENARIO = CovariateScale

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
-from icl_bench.laws.covariates import Spectrum
+from icl_bench.laws.covariates.spectrum import Spectrum
+from icl_bench.laws.dials import Dial
 from icl_bench.laws.law import PromptLaw
 
 
 @dataclass(frozen=True)
-class CovariateSpectrum:
+class CovariateSpectrum(Dial):
     """Covariance with eigenvalues proportional to i^-p, trace d, in a random rotated basis. Dial: p >= 0, identity 0.
 
     p = 2 is the skewed covariance of Garg et al. (2208.01066). The rotation is drawn afresh every
-    `prompts_per_draw` prompts (a divisor of 256); `fixed_rotation` draws one for the whole evaluation, as the
-    public code does, which leaves a single replicate and therefore no interval.
+    `prompts_per_draw` prompts (a divisor of 256). `fixed_rotation` takes the law's own, the same whatever the seed, in
+    training and in testing, as the public code takes one for a whole evaluation: what is then measured is for that
+    covariance alone. `law_number` chooses another.
     """
 
     prompts_per_draw: int = 1
     fixed_rotation: bool = False
+    law_number: int = 0
 
-    severities: ClassVar[tuple[float | None, ...]] = (0.0, 0.5, 1.0, 2.0)
+    stage = "covariates"
+    severities = (0.0, 0.5, 1.0, 2.0)
+    unshifted = 0.0
+    expected = "an exponent p >= 0"
 
-    def identity(self, law: PromptLaw) -> float:
-        """The dial at which nothing changes."""
-        return 0.0
+    def accepts(self, severity: float, law: PromptLaw) -> bool:
+        """Tell whether p is finite and not negative."""
+        return 0.0 <= severity < math.inf
 
-    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        """Return the shifted law; ValueError for a severity outside the dial."""
-        if severity is None or not 0.0 <= severity < math.inf:
-            raise ValueError(f"expected an exponent p >= 0, got {severity}")
-        if severity == 0.0:
-            return law
+    def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
+        """Return the law with that spectrum."""
         shared = None if self.fixed_rotation else self.prompts_per_draw
-        return law.map_covariates(lambda inner: Spectrum(severity, inner, shared))
+        return law.add("covariates", Spectrum(severity, shared, self.law_number))
 
 
 SCENARIO = CovariateSpectrum

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from icl_bench.laws.covariates import Subspace
+from icl_bench.laws.covariates.subspace import Subspace
+from icl_bench.laws.dials import Dial
 from icl_bench.laws.law import PromptLaw
 
 
 @dataclass(frozen=True)
-class CovariateSubspace:
+class CovariateSubspace(Dial):
     """x in a random r-dimensional subspace, covariance d/r times the projector. Dial: r/d in (0, 1], identity 1.
 
     r/d = 1/2 is the half-subspace evaluation of Garg et al. (2208.01066); r is rounded to the nearest integer >= 1.
-    The subspace is drawn afresh every `prompts_per_draw` prompts (a divisor of 256); `fixed_rotation` draws one for
-    the whole evaluation, which leaves a single replicate and therefore no interval.
+    The subspace is drawn afresh every `prompts_per_draw` prompts (a divisor of 256). `fixed_rotation` takes the law's
+    own, the same whatever the seed, in training and in testing; `law_number` chooses another.
     """
 
     prompts_per_draw: int = 1
     fixed_rotation: bool = False
+    law_number: int = 0
 
-    severities: ClassVar[tuple[float | None, ...]] = (0.25, 0.5, 0.75, 1.0)
+    stage = "covariates"
+    severities = (0.25, 0.5, 0.75, 1.0)
+    unshifted = 1.0
+    expected = "a fraction r/d in (0, 1]"
 
-    def identity(self, law: PromptLaw) -> float:
-        """The dial at which nothing changes."""
-        return 1.0
+    def accepts(self, severity: float, law: PromptLaw) -> bool:
+        """Tell whether r/d is a fraction."""
+        return 0.0 < severity <= 1.0
 
-    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        """Return the shifted law; ValueError for a severity outside the dial."""
-        if severity is None or not 0.0 < severity <= 1.0:
-            raise ValueError(f"expected a fraction r/d in (0, 1], got {severity}")
-        if severity == 1.0:
-            return law
+    def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
+        """Return the law in the subspace."""
         rank = max(1, round(severity * law.n_dims))
         shared = None if self.fixed_rotation else self.prompts_per_draw
-        return law.map_covariates(lambda inner: Subspace(rank, inner, shared))
+        return law.add("covariates", Subspace(rank, shared, self.law_number))
 
 
 SCENARIO = CovariateSubspace

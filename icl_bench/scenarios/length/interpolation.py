@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
 
+from icl_bench.laws.dials import Dial
 from icl_bench.laws.law import PromptLaw
 
 
 @dataclass(frozen=True)
-class LengthInterpolation:
-    """One context size k = d + s, so that s = k - d sweeps across the interpolation threshold. Dial: integer s > -d.
+class LengthInterpolation(Dial):
+    """One context size k = d + s, so that s = k - d sweeps across the interpolation threshold. Dial: integer s >= -d.
 
     With label noise the squared error of least squares has no mean at s = -1, 0, 1.
     """
 
-    severities: ClassVar[tuple[float | None, ...]] = (-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
+    stage = "sizes"
+    severities = (-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
+    expected = "an integer s >= -d"
 
-    def identity(self, law: PromptLaw) -> None:
-        """None: no severity leaves the law as it is."""
-        return
+    def accepts(self, severity: float, law: PromptLaw) -> bool:
+        """Tell whether d + s is a context size."""
+        return float(severity).is_integer() and law.n_dims + severity >= 0
 
-    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        """Return the shifted law; ValueError for a severity outside the dial."""
-        if severity is None or not float(severity).is_integer() or law.n_dims + severity < 0:
-            raise ValueError(f"expected an integer s >= -d = {-law.n_dims}, got {severity}")
-        return replace(law, sizes=replace(law.sizes, context_sizes=(law.n_dims + round(severity),)))
+    def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
+        """Return the law at the one size."""
+        return law.with_sizes((law.n_dims + round(severity),))
 
 
 SCENARIO = LengthInterpolation

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
 
+from icl_bench.laws.dials import Dial
 from icl_bench.laws.law import PromptLaw
 
 
 @dataclass(frozen=True)
-class NoiseVariance:
+class NoiseVariance(Dial):
     """Label noise with variance s2, whatever its law. Dial: s2 >= 0; identity: the variance of the suite."""
 
-    severities: ClassVar[tuple[float | None, ...]] = (0.0, 0.05, 0.25, 1.0, 4.0)
+    stage = "labels"
+    severities = (0.0, 0.05, 0.25, 1.0, 4.0)
+    expected = "a variance s2 >= 0"
 
-    def identity(self, law: PromptLaw) -> float:
-        """The dial at which nothing changes."""
-        return law.noise.variance
+    def identity(self, law: PromptLaw) -> float | None:
+        """The variance of the law's noise; None where there is none to know."""
+        return None if law.rows is not None else law.noise.variance
 
-    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        """Return the shifted law; ValueError for a severity outside the dial."""
-        if severity is None or not 0.0 <= severity < math.inf:
-            raise ValueError(f"expected a variance s2 >= 0, got {severity}")
-        if severity == law.noise.variance:
-            return law
-        return replace(law, noise=law.noise.with_variance(severity))
+    def accepts(self, severity: float, law: PromptLaw) -> bool:
+        """Tell whether s2 is finite and not negative."""
+        return 0.0 <= severity < math.inf
+
+    def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
+        """Return the law with noise of that variance."""
+        return law.with_noise(law.noise.with_variance(severity))
 
 
 SCENARIO = NoiseVariance

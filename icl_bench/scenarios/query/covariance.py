@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
-from icl_bench.laws.covariates import Spectrum
+from icl_bench.laws.covariates.spectrum import Spectrum
+from icl_bench.laws.dials import Dial
 from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
 
 
 @dataclass(frozen=True)
-class QueryCovariance:
+class QueryCovariance(Dial):
     """The query alone has covariance eigenvalues proportional to i^-p, trace d, in a random rotated basis of its own.
 
     Dial: p >= 0, identity 0. The rotation is drawn afresh every `prompts_per_draw` prompts (a divisor of 256).
@@ -19,19 +20,18 @@ class QueryCovariance:
 
     prompts_per_draw: int = 1
 
-    severities: ClassVar[tuple[float | None, ...]] = (0.0, 0.5, 1.0, 2.0)
+    stage = "query"
+    severities = (0.0, 0.5, 1.0, 2.0)
+    unshifted = 0.0
+    expected = "an exponent p >= 0"
 
-    def identity(self, law: PromptLaw) -> float:
-        """The dial at which nothing changes."""
-        return 0.0
+    def accepts(self, severity: float, law: PromptLaw) -> bool:
+        """Tell whether p is finite and not negative."""
+        return 0.0 <= severity < math.inf
 
-    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        """Return the shifted law; ValueError for a severity outside the dial."""
-        if severity is None or not 0.0 <= severity < math.inf:
-            raise ValueError(f"expected an exponent p >= 0, got {severity}")
-        if severity == 0.0:
-            return law
-        return law.map_query(lambda inner: Spectrum(severity, inner, self.prompts_per_draw, stream="query_rotation"))
+    def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
+        """Return the law with that spectrum of the query."""
+        return law.add("query", RowWise(Spectrum(severity, self.prompts_per_draw)))
 
 
 SCENARIO = QueryCovariance

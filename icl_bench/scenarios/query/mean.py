@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
-from icl_bench.laws.covariates import Displaced
+from icl_bench.laws.covariates.displaced import Displaced
+from icl_bench.laws.dials import Dial
 from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
 
 
 @dataclass(frozen=True)
-class QueryMean:
+class QueryMean(Dial):
     """x_q -> x_q + m (1, ..., 1)/sqrt(d); the context stays. Dial: m, the length of the displacement; identity 0."""
 
-    severities: ClassVar[tuple[float | None, ...]] = (0.0, 1.0, 2.0, 4.0)
+    stage = "query"
+    severities = (0.0, 1.0, 2.0, 4.0)
+    unshifted = 0.0
+    expected = "a finite displacement m"
 
-    def identity(self, law: PromptLaw) -> float:
-        """The dial at which nothing changes."""
-        return 0.0
+    def accepts(self, severity: float, law: PromptLaw) -> bool:
+        """Tell whether m is finite."""
+        return math.isfinite(severity)
 
-    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        """Return the shifted law; ValueError for a severity outside the dial."""
-        if severity is None or not math.isfinite(severity):
-            raise ValueError(f"expected a finite displacement m, got {severity}")
-        if severity == 0.0:
-            return law
-        return law.map_query(lambda inner: Displaced(severity, inner))
+    def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
+        """Return the law with the query displaced."""
+        return law.add("query", RowWise(Displaced(severity)))
 
 
 SCENARIO = QueryMean

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
 
+from icl_bench.laws.dials import Dial
 from icl_bench.laws.law import PromptLaw
-from icl_bench.laws.tasks import ScaledPrior
+from icl_bench.laws.tasks.scaled import ScaledPrior
 
 
 @dataclass(frozen=True)
-class TaskScale:
+class TaskScale(Dial):
     """f -> c f (w -> c w for linear functions), labels accordingly, noise untouched. Dial: c > 0, identity 1."""
 
-    severities: ClassVar[tuple[float | None, ...]] = (1 / 3, 0.5, 1.0, 2.0, 3.0)
+    stage = "task"
+    severities = (1 / 3, 0.5, 1.0, 2.0, 3.0)
+    unshifted = 1.0
+    expected = "a scale c > 0"
 
-    def identity(self, law: PromptLaw) -> float:
-        """The dial at which nothing changes."""
-        return 1.0
+    def accepts(self, severity: float, law: PromptLaw) -> bool:
+        """Tell whether c is positive and finite."""
+        return 0.0 < severity < math.inf
 
-    def shift(self, law: PromptLaw, severity: float | None) -> PromptLaw:
-        """Return the shifted law; ValueError for a severity outside the dial."""
-        if severity is None or not 0.0 < severity < math.inf:
-            raise ValueError(f"expected a scale c > 0, got {severity}")
-        if severity == 1.0:
-            return law
-        return replace(law, prior=ScaledPrior(severity, law.prior))
+    def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
+        """Return the law with scaled functions."""
+        return law.with_prior(ScaledPrior(severity, law.prior))
 
 
 SCENARIO = TaskScale

@@ -1,0 +1,1 @@
+"""What covariates are drawn from: parts of a law that move them, one a file."""

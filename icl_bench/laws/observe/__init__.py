@@ -1,0 +1,1 @@
+"""What lies between the true prompt and the one that a model sees, one a file."""

@@ -1,0 +1,1 @@
+"""Task priors made of other task priors, one a file."""

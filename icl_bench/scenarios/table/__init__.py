@@ -1,0 +1,1 @@
+"""Shifts between the two sides of a real table."""
