@@ -7,8 +7,9 @@ declared is held to simulation by the tests of the catalogue.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
@@ -16,6 +17,27 @@ from icl_bench.laws.draws import Draws
 from icl_bench.laws.moments import Moments
 from icl_bench.laws.sizes import PromptRows
 from icl_bench.prompts import PromptBatch
+
+if TYPE_CHECKING:
+    from builtins import property as declaration
+else:
+
+    class declaration:  # noqa: N801 - a decorator, to be read as `property` is
+        """A declaration's default: a property that gives way to a field of the same name.
+
+        A part may then be a dataclass with `variance: float`, with or without slots. A real property would refuse to be
+        set, or be taken for the field's default.
+        """
+
+        def __init__(self, default: Callable[[Any], Any]) -> None:
+            self.default = default
+            self.__doc__ = default.__doc__
+
+        def __get__(self, part: Any, owner: type | None = None) -> Any:
+            """Return the default of a part; a class has none (AttributeError), so that a field there has none."""
+            if part is None:
+                raise AttributeError("a declaration is that of a part, not of its class")
+            return self.default(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +60,12 @@ class CovariatePart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def gaussian(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def inverse_tail(self) -> float | None:
         """Unknown."""
         return None
@@ -68,7 +90,7 @@ class QueryPart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def gaussian(self) -> bool:
         """Unknown."""
         return False
@@ -92,12 +114,12 @@ class TaskPart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def gaussian(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def zero_mean(self) -> bool:
         """Unknown."""
         return False
@@ -139,17 +161,17 @@ class NoisePart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def variance(self) -> float | None:
         """Unknown."""
         return None
 
-    @property
+    @declaration
     def gaussian(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def tail(self) -> float | None:
         """Unknown."""
         return None
@@ -171,7 +193,7 @@ class LabelPart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def tail_kept(self) -> bool:
         """Unknown."""
         return False
