@@ -1,0 +1,107 @@
+"""Three nearest neighbours at every context size at once, against one context size after the other, in one run.
+
+`python -m benchmarks.nearest_neighbours` draws 1,280 prompts (d = 20, context sizes 0..40, float64) and answers them
+
+- with the catalogue's knn, in blocks of 256 prompts as a run does;
+- batched: all distances of a block at once, then the nearest of each context size by a partial sort (topk);
+- the field's usual way: float32, batches of 64 prompts; at each context size distances by differences, a whole sort,
+  and each prompt's labels picked in a loop.
+
+Once as drawn, and once with covariates rounded to whole numbers, where most third neighbours are tied with a fourth and
+knn adds up squared differences. Ratios are medians of the rounds' own ratios, the three taken in turns; one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from icl_bench import catalogue
+from icl_bench.function_classes.linear import Linear
+from icl_bench.laws.law import PromptLaw, Sizes
+from icl_bench.laws.noise import GaussianNoise
+from icl_bench.prompts import PromptBatch
+from icl_bench.protocols import Model
+from icl_bench.seeding import Streams
+
+N_DIMS, N_CONTEXT, N_BLOCKS, COUNT = 20, 40, 5, 3
+PUBLIC_BATCH = 64
+LAW = PromptLaw(Linear(N_DIMS), GaussianNoise(0.25), Sizes(tuple(range(N_CONTEXT + 1))))
+
+
+def ours(model: Model, blocks: Sequence[PromptBatch]) -> Tensor:
+    return torch.cat([model.predict(block).mean for block in blocks])
+
+
+def batched(blocks: Sequence[PromptBatch]) -> Tensor:
+    answers = []
+    for block in blocks:
+        distance = torch.cdist(block.query_x, block.context_x)
+        columns = [torch.zeros_like(block.query_x[:, 0, 0])]
+        for size in range(1, N_CONTEXT + 1):
+            nearest = distance[:, size, :size].topk(min(COUNT, size), largest=False, sorted=False).indices
+            columns.append(block.context_y.gather(1, nearest).mean(1))
+        answers.append(torch.stack(columns, dim=1))
+    return torch.cat(answers)
+
+
+def one_by_one(batches: Sequence[PromptBatch]) -> Tensor:
+    answers = []
+    for batch in batches:
+        columns = [torch.zeros_like(batch.query_x[:, 0, 0])]
+        for size in range(1, N_CONTEXT + 1):
+            apart = batch.context_x[:, :size] - batch.query_x[:, [size]]
+            order = apart.square().sum(-1).sqrt().argsort(dim=1)[:, :COUNT]
+            columns.append(torch.stack([batch.context_y[row, near].mean() for row, near in enumerate(order)]))
+        answers.append(torch.stack(columns, dim=1))
+    return torch.cat(answers)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def measure(label: str, blocks: Sequence[PromptBatch], repeats: int) -> None:
+    """Print the milliseconds and ratios of the three ways, and how many answers differ."""
+    model: Model = catalogue.build("models", "knn", {"k": COUNT})
+    starts = range(0, blocks[0].n_prompts, PUBLIC_BATCH)
+    batches = [block.select(slice(start, start + PUBLIC_BATCH)) for block in blocks for start in starts]
+    public = [batch.to("cpu", torch.float32) for batch in batches]
+    calls = (lambda: ours(model, blocks), lambda: batched(blocks), lambda: one_by_one(public))
+    rounds = [[seconds(call) for call in calls] for _ in range(repeats + 1)][1:]
+    print(f"\n{label}")
+    for name, place in (("batched", 1), ("one by one", 2)):
+        ratio = statistics.median(times[place] / times[0] for times in rounds)
+        own, other = (1e3 * statistics.median(times[column] for times in rounds) for column in (0, place))
+        difference = (calls[place]().double() - calls[0]()).abs()
+        share = float((difference > 1e-4).double().mean())
+        print(f"  {name:12s}{ratio:8.1f}x  (knn {own:.1f} ms, {other:.1f} ms; {share:.2%} of answers differ)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
+    parser.add_argument("--repeats", type=int, default=5, help="rounds that the medians are taken over")
+    arguments = parser.parse_args()
+    if arguments.repeats < 1:
+        parser.error("expected --repeats of at least 1")
+    torch.set_num_threads(1)
+    blocks = [LAW.draw(Streams(0, block)).prompts for block in range(N_BLOCKS)]
+    whole = [replace(block, context_x=block.context_x.round(), query_x=block.query_x.round()) for block in blocks]
+    print(
+        f"{N_BLOCKS * blocks[0].n_prompts:,} prompts, d = {N_DIMS}, context sizes 0..{N_CONTEXT}, {COUNT} neighbours,"
+        f" one thread, medians of {arguments.repeats}"
+    )
+    measure("as drawn", blocks, arguments.repeats)
+    measure("rounded to whole numbers (ties)", whole, arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()
