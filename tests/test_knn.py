@@ -127,11 +127,17 @@ def test_a_hair_nearer_is_nearer(offset: float, later: bool) -> None:
     assert Knn(1).predict(prompts).mean.tolist() == [[1.0, 1.0]]
 
 
-def test_a_far_first_example_does_not_blur_the_others() -> None:
+@pytest.mark.parametrize("apart", [1e5, 1e6, 1e7, 1e8, 1e9])
+def test_a_far_first_example_does_not_blur_the_others(apart: float) -> None:
     """Distances are taken about the first example: put it where the others are not."""
-    prompts = prompts_of(3, 4, 17)
-    prompts.context_x[:, 0] += 1e9
+    prompts = prompts_of(3, 8, 17, n_prompts=40)
+    prompts.context_x[:, 0] += apart
     check(prompts, 3)
+
+
+@pytest.mark.parametrize("scale", [1e-162, 1e-161, 1e-160, 1e-158])
+def test_squares_that_nearly_vanish_are_compared_in_the_last_digits_left(scale: float) -> None:
+    check(moved(prompts_of(9, 8, 17, n_prompts=40), lambda x: x * scale), 3)
 
 
 def test_a_query_at_an_example_is_answered_by_its_label() -> None:
