@@ -127,6 +127,13 @@ def test_a_hair_nearer_is_nearer(offset: float, later: bool) -> None:
     assert Knn(1).predict(prompts).mean.tolist() == [[1.0, 1.0]]
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_an_offset_that_all_share_leaves_products_sure(monkeypatch: pytest.MonkeyPatch, offset: float) -> None:
+    """The slow way is for what rounding could decide: not for covariates far from zero."""
+    monkeypatch.setattr(nearest_neighbours, "_by_differences", None)
+    check(moved(prompts_of(10, 8, 17, n_prompts=40), lambda x: x + offset), 3)
+
+
 @pytest.mark.parametrize("apart", [1e5, 1e6, 1e7, 1e8, 1e9])
 def test_a_far_first_example_does_not_blur_the_others(apart: float) -> None:
     """Distances are taken about the first example: put it where the others are not."""
