@@ -3,13 +3,14 @@
 `python -m benchmarks.nearest_neighbours` draws 1,280 prompts (d = 20, context sizes 0..40, float64) and answers them
 
 - with the catalogue's knn, in blocks of 256 prompts as a run does;
-- batched: all distances of a block at once, then the nearest of each context size by a partial sort (topk);
+- batched: in the same blocks, at each context size the distances (cdist) and a partial sort (topk);
+- batched, distances shared: the same, but for one cdist of all queries and examples of a block;
 - the field's usual way: float32, batches of 64 prompts; at each context size distances by differences, a whole sort,
   and each prompt's labels picked in a loop.
 
-Once as drawn, and once with covariates rounded to whole numbers, where most third neighbours are tied with a fourth and
-knn adds up squared differences. Ratios are medians of the rounds' own ratios, the three taken in turns, in CPU time
-of one thread.
+Once as drawn, and once with covariates rounded to whole numbers, where ties make knn add up squared differences for 40%
+of its answers (and the other ways take whichever of the tied they meet). Ratios are medians of the rounds' own ratios,
+all taken in turns, in CPU time of one thread.
 """
 
 from __future__ import annotations
@@ -40,13 +41,17 @@ def ours(model: Model, blocks: Sequence[PromptBatch]) -> Tensor:
     return torch.cat([model.predict(block).mean for block in blocks])
 
 
-def batched(blocks: Sequence[PromptBatch]) -> Tensor:
+def batched(blocks: Sequence[PromptBatch], shared: bool) -> Tensor:
     answers = []
     for block in blocks:
-        distance = torch.cdist(block.query_x, block.context_x)
+        every = torch.cdist(block.query_x, block.context_x) if shared else None
         columns = [torch.zeros_like(block.query_x[:, 0, 0])]
         for size in range(1, N_CONTEXT + 1):
-            nearest = distance[:, size, :size].topk(min(COUNT, size), largest=False, sorted=False).indices
+            if every is None:
+                distance = torch.cdist(block.query_x[:, [size]], block.context_x[:, :size])[:, 0]
+            else:
+                distance = every[:, size, :size]
+            nearest = distance.topk(min(COUNT, size), largest=False, sorted=False).indices
             columns.append(block.context_y.gather(1, nearest).mean(1))
         answers.append(torch.stack(columns, dim=1))
     return torch.cat(answers)
@@ -77,15 +82,19 @@ def measure(label: str, blocks: Sequence[PromptBatch], repeats: int) -> None:
     starts = range(0, blocks[0].n_prompts, PUBLIC_BATCH)
     batches = [block.select(slice(start, start + PUBLIC_BATCH)) for block in blocks for start in starts]
     public = [batch.to("cpu", torch.float32) for batch in batches]
-    calls = (lambda: ours(model, blocks), lambda: batched(blocks), lambda: one_by_one(public))
+    ways: dict[str, Callable[[], Tensor]] = {
+        "batched": lambda: batched(blocks, shared=False),
+        "batched, distances shared": lambda: batched(blocks, shared=True),
+        "one by one": lambda: one_by_one(public),
+    }
+    calls = [lambda: ours(model, blocks), *ways.values()]
     rounds = [[seconds(call) for call in calls] for _ in range(repeats + 1)][1:]
-    print(f"\n{label}")
-    for name, place in (("batched", 1), ("one by one", 2)):
-        ratio = statistics.median(times[place] / times[0] for times in rounds)
-        own, other = (1e3 * statistics.median(times[column] for times in rounds) for column in (0, place))
-        difference = (calls[place]().double() - calls[0]()).abs()
-        share = float((difference > 1e-4).double().mean())
-        print(f"  {name:12s}{ratio:8.1f}x  (knn {own:.1f} ms, {other:.1f} ms; {share:.2%} of answers differ)")
+    own, *others = ([1e3 * time for time in times] for times in zip(*rounds, strict=True))
+    print(f"\n{label}: knn {statistics.median(own):.1f} ms")
+    for (name, way), times in zip(ways.items(), others, strict=True):
+        ratio = statistics.median(other / mine for mine, other in zip(own, times, strict=True))
+        share = float(((way().double() - calls[0]()).abs() > 1e-4).double().mean())
+        print(f"  {name:27s}{ratio:6.1f}x  ({statistics.median(times):.1f} ms; {share:.2%} of answers differ)")
 
 
 def main() -> None:
