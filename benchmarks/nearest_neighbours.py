@@ -26,8 +26,9 @@ from torch import Tensor
 
 from icl_bench import catalogue
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.sizes import Sizes
 from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import Model
 from icl_bench.seeding import Streams

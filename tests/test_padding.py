@@ -18,9 +18,12 @@ from icl_bench.checkpoints.folder import write_checkpoint
 from icl_bench.contracts import model_violations
 from icl_bench.errors import CheckpointError
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import Displaced, Spectrum
-from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
+from icl_bench.laws.covariates.displaced import Displaced
+from icl_bench.laws.covariates.spectrum import Spectrum
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.learner import Learner
 from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearLearner
@@ -55,7 +58,7 @@ def padded(prompts: PromptBatch) -> PromptBatch:
 
 def model_at(path: Path, **arguments: Any) -> Any:
     model: Any = load_model("checkpoint", path=str(path), **arguments)
-    return model.bind(replace(LAW, sizes=Sizes((4,))), LAW)
+    return model.bind(replace(LAW, sizes=Sizes((4,))))
 
 
 def test_missing_dimensions_are_zeros_behind_the_covariates(tmp_path: Path) -> None:
@@ -91,7 +94,7 @@ def test_what_does_not_fit_is_refused_and_padding_offered_where_it_helps(
 
 SHIFTS: dict[str, PromptLaw] = {
     "base": LAW,
-    "spectra": LAW.map_covariates(lambda inner: Spectrum(1.0, inner)).map_query(lambda inner: Displaced(2.0, inner)),
+    "spectra": LAW.add("covariates", Spectrum(1.0)).add("query", RowWise(Displaced(2.0))),
 }
 
 
@@ -122,7 +125,7 @@ def test_the_exact_risk_of_a_padded_layer_is_its_mean_squared_error(tmp_path: Pa
     for block in range(12):
         draw = SHIFTS[shift].draw(Streams(2, block))
         error = (model.predict(draw.prompts).mean - draw.targets.query_f).square()  # type: ignore[attr-defined]
-        ratios.append(error / exact_risk(model, draw.prompts, draw.parameters))
+        ratios.append(error / exact_risk(model, draw.prompts, draw.parameters, SHIFTS[shift]))
     for column in torch.cat(ratios).T.numpy():
         deviation = column - 1.0
         assert abs(deviation.mean() / (deviation.std() / len(deviation) ** 0.5)) < 4.5
