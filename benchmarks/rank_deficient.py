@@ -102,21 +102,32 @@ class Answers:
     noise: Array  # (prompt, dim, dim)
 
 
-def _svd(x: Array) -> tuple[Array, Array, Array]:
-    """Return U (prompt, k, column), s (prompt, column), V (prompt, dim, column)."""
-    left, s, right = np.linalg.svd(x, full_matrices=False)
-    return left, s, right.swapaxes(1, 2)
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The first k examples as given, in float64, by the singular values of their known rank."""
+
+    left: Array  # (prompt, k, column) U
+    s: Array  # (prompt, column)
+    directions: Array  # (prompt, dim, column) V
+    y: Array  # (prompt, k)
+    query: Array  # (prompt, dim)
 
 
-def expected(prompts: PromptBatch, row: int, rank: int, penalty: float) -> tuple[Answers, Array, Array]:
-    """Return the answers by the first min(k, rank) singular values of X as given, |w| |x_q|, and the condition."""
+def context(prompts: PromptBatch, row: int, rank: int) -> Context:
+    """Return what query `row` is answered from."""
     size = prompts.context_sizes[row]
     x, y = prompts.context_x[:, :size].double().numpy(), prompts.context_y[:, :size].double().numpy()
-    query = prompts.query_x[:, row].double().numpy()
+    left, s, right = np.linalg.svd(x, full_matrices=False)
     known = min(size, rank)
-    left, s, directions = (part[..., :known] for part in _svd(x))
+    query = prompts.query_x[:, row].double().numpy()
+    return Context(left[:, :, :known], s[:, :known], right.swapaxes(1, 2)[:, :, :known], y, query)
+
+
+def expected(known: Context, penalty: float) -> tuple[Answers, Array, Array]:
+    """Return the answers, |w| |x_q| and the condition; the last two (prompt,)."""
+    left, s, directions, query = known.left, known.s, known.directions, known.query
     gain = 1.0 / (s + penalty / s)
-    labels = np.einsum("pkc,pk->pc", left, y)
+    labels = np.einsum("pkc,pk->pc", left, known.y)
     w = np.einsum("pdc,pc->pd", directions, gain * labels)
     along = np.einsum("pdc,pd->pc", directions, query)
     outside = np.square(query - np.einsum("pdc,pc->pd", directions, along)).sum(-1)
@@ -130,7 +141,7 @@ def expected(prompts: PromptBatch, row: int, rank: int, penalty: float) -> tuple
         half @ half.swapaxes(1, 2),
     )
     norms = np.linalg.norm(w, axis=1) * np.linalg.norm(query, axis=1)
-    condition = s[:, 0] / s[:, -1] if size else np.ones(len(query))
+    condition = s[:, 0] / s[:, -1] if s.size else np.ones(len(query))
     return answers, norms, condition
 
 
@@ -154,15 +165,18 @@ def found(prompts: PromptBatch, penalty: float) -> Found:
     return Found({"ridge": ridge, "posterior": solved.mean}, solved.leverage, ridge_maps(prompts, penalty))
 
 
-def errors(design: Design, n_prompts: int, seed: int) -> dict[tuple[str, str], tuple[float, float]]:
+def errors(
+    design: Design, n_prompts: int, seed: int, penalties: Sequence[float] = PENALTIES
+) -> dict[tuple[str, str], tuple[float, float]]:
     """Return the largest error of each (penalty, quantity) over what is allowed, and the largest error itself."""
     prompts = draw(design, n_prompts, seed)
     largest: dict[tuple[str, str], tuple[float, float]] = {}
-    for relative in (0.0, *PENALTIES):
+    contexts = [context(prompts, row, design.rank) for row in range(len(design.sizes))]
+    for relative in (0.0, *penalties):
         penalty = relative * design.scale**2
         ours = found(prompts, penalty)
-        for row in range(len(design.sizes)):
-            answers, norms, condition = expected(prompts, row, design.rank, penalty)
+        for row, known in enumerate(contexts):
+            answers, norms, condition = expected(known, penalty)
             allowed = np.maximum(ALLOWED, FLOAT32_ALLOWED * condition * (design.dtype == torch.float32))
             for name, error in differences(ours, row, answers, norms).items():
                 before = largest.get((f"{relative:g}", name), (0.0, 0.0))

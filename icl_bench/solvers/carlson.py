@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,41 +20,45 @@ from torch import Tensor
 from icl_bench.prompts import PromptBatch
 from icl_bench.solvers.posterior_at_queries import GaussianPosterior
 
-CACHE_BYTES = 1_000_000
-"""Size of G of one group of prompts: with its temporaries it stays in a core's cache."""
+CACHE_BYTES = 250_000
+"""Size of G of one group of prompts: with its two temporaries it stays in a core's cache."""
 
 
-@dataclass(slots=True)
 class _State:
     """After some examples; prompt last."""
 
-    w: Tensor  # (dim, prompt)
-    root: Tensor  # (dim, column, prompt) G
-    fit: Tensor  # (prompt,) y^T K^-1 y
-    log_det: Tensor  # (prompt,)
+    def __init__(self, n_dims: int, n_prompts: int, penalty: float, like: Tensor) -> None:
+        eye = torch.eye(n_dims, dtype=like.dtype, device=like.device) / math.sqrt(penalty)
+        self.w = like.new_zeros(n_dims, n_prompts)
+        self.root = eye[:, :, None].repeat(1, 1, n_prompts)  # (dim, column, prompt) G
+        self.fit = like.new_zeros(n_prompts)  # y^T K^-1 y
+        self.log_det = like.new_zeros(n_prompts)
+        self._products, self._sums = torch.empty_like(self.root), torch.empty_like(self.root)
 
     def update(self, x: Tensor, y: Tensor) -> None:
         """Take in one example of each prompt: x (dim, prompt), y (prompt,)."""
-        f = (self.root * x[:, None]).sum(0)  # (column, prompt)
+        f = self.at(x)
         square = f.square().cumsum(0).add_(1.0)  # s_j^2
         after = square.sqrt()
         before = torch.cat([torch.ones_like(after[:1]), after[:-1]])
-        sums = (self.root * f).cumsum(1)  # (dim, column, prompt) g
+        torch.cumsum(torch.mul(self.root, f, out=self._products), 1, out=self._sums)  # g
         innovation = y - (self.w * x).sum(0)
-        self.w = self.w + sums[:, -1] * (innovation / square[-1])
+        self.w += self._sums[:, -1] * (innovation / square[-1])
         self.root *= before / after
-        self.root[:, 1:] -= sums[:, :-1] * (f / (before * after))[1:]
-        self.fit = self.fit + innovation.square() / square[-1]
-        self.log_det = self.log_det + square[-1].log()
+        self.root[:, 1:].addcmul_(self._sums[:, :-1], (f / (before * after))[1:], value=-1.0)
+        self.fit += innovation.square() / square[-1]
+        self.log_det += square[-1].log()
+
+    def at(self, x: Tensor) -> Tensor:
+        """Return G^T x, (column, prompt), for x (dim, prompt)."""
+        return torch.mul(self.root, x[:, None], out=self._products).sum(0)
 
 
 def _states(x: Tensor, y: Tensor, sizes: Sequence[int], penalty: float) -> Iterator[_State]:
     """Yield the state at each of `sizes` (increasing); x (prompt, context, dim), y (prompt, context), float64."""
     n_prompts, _, n_dims = x.shape
     rows, labels = x.permute(1, 2, 0).contiguous(), y.mT.contiguous()
-    root = (torch.eye(n_dims, dtype=x.dtype, device=x.device) / math.sqrt(penalty))[:, :, None]
-    zeros = x.new_zeros(n_prompts)
-    state = _State(x.new_zeros(n_dims, n_prompts), root.repeat(1, 1, n_prompts), zeros, zeros)
+    state = _State(n_dims, n_prompts, penalty, x)
     start = 0
     for size in sizes:
         for example in range(start, size):
@@ -88,9 +91,9 @@ def square_root_posterior(prompts: PromptBatch, penalty: float) -> GaussianPoste
     for rows in _groups(prompts):
         x, y = prompts.context_x[rows].double(), prompts.context_y[rows].double()
         for row, state in enumerate(_states(x, y, sizes, penalty)):
-            asked = (position == row).nonzero()[:, 0]
-            at = query_x[rows, asked]  # (prompt, asked, dim)
-            found.mean[rows, asked] = (at @ state.w.mT[:, :, None])[:, :, 0]
-            found.leverage[rows, asked] = (at @ state.root.movedim(-1, 0)).square().sum(-1)
-            found.fit[rows, asked], found.log_det[rows, asked] = state.fit[:, None], state.log_det[:, None]
+            for query in (position == row).nonzero()[:, 0].tolist():
+                at = query_x[rows, query].mT.contiguous()  # (dim, prompt)
+                found.mean[rows, query] = (at * state.w).sum(0)
+                found.leverage[rows, query] = state.at(at).square().sum(0)
+                found.fit[rows, query], found.log_det[rows, query] = state.fit, state.log_det
     return found

@@ -157,17 +157,23 @@ def gram_maps(prompts: PromptBatch, penalty: float) -> LinearMaps:
         inside = [size - chunk.start for size in sizes if chunk.start <= size and (size < chunk.end or last)]
         if not inside:
             continue
-        explained = prefix_gram(chunk.solved, inside)
-        covariance = explained.neg()
-        covariance.diagonal(dim1=-2, dim2=-1).add_(1.0)
-        covariance = chunk.root[:, None] @ covariance @ chunk.root.mT[:, None]
-        signal = explained
+        signal = prefix_gram(chunk.solved, inside)
+        covariance = _from_identity(signal)
         if chunk.start:
-            signal = -penalty * covariance
-            signal.diagonal(dim1=-2, dim2=-1).add_(1.0)
+            covariance = chunk.root[:, None] @ covariance @ chunk.root.mT[:, None]
+            signal = _from_identity(penalty * covariance)
+        else:
+            covariance /= penalty
         signals.append(signal)
         noises.append(signal @ covariance)
     return LinearMaps(torch.cat(signals, dim=1), torch.cat(noises, dim=1))
+
+
+def _from_identity(matrices: Tensor) -> Tensor:
+    """Return I - matrices."""
+    difference = matrices.neg()
+    difference.diagonal(dim1=-2, dim2=-1).add_(1.0)
+    return difference
 
 
 def _chunks(prompts: PromptBatch, penalty: float) -> Iterator[Chunk]:

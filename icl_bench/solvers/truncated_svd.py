@@ -59,7 +59,7 @@ def truncated_svd(x: Tensor, tolerance: float) -> Spectrum:
     """Return the decomposition of x (prompt, k, dim), float64, without directions below `tolerance`.
 
     `tolerance` is relative to the largest singular value after every column is divided by its norm; a column below
-    half of it, relative to the largest column, is rounding as a whole. Raises NoClosedForm when it does not converge.
+    quarter of it, relative to the largest column, is rounding as a whole. Raises NoClosedForm when it does not converge.
     """
     try:
         return _truncated_svd(x, tolerance)
@@ -73,7 +73,7 @@ def _truncated_svd(x: Tensor, tolerance: float) -> Spectrum:
         empty = x.new_zeros(len(x), 0)
         return Spectrum(x.new_zeros(*x.shape[:2], 0), empty, x.new_zeros(len(x), x.shape[2], 0), empty.sum(1).long())
     columns = torch.linalg.vector_norm(x, dim=1)  # (prompt, dim)
-    real = columns > 0.5 * tolerance * columns.amax(1, keepdim=True)
+    real = columns > 0.25 * tolerance * columns.amax(1, keepdim=True)
     columns = torch.where(real, columns, 1.0)
     _, values, right = torch.linalg.svd(torch.where(real, 1.0 / columns, 0.0)[:, None] * x, full_matrices=False)
     rank = (values > tolerance * values[:, :1]).sum(1)
