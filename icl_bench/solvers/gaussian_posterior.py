@@ -25,7 +25,7 @@ from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.carlson import square_root_posterior, square_root_weights
 from icl_bench.solvers.gaussian_chunks import Chunk, gaussian_chunks
-from icl_bench.solvers.numerical_rank import check_sizes, clearly_independent, leading_pivots
+from icl_bench.solvers.numerical_rank import clearly_independent, largest_norms, leading_pivots
 from icl_bench.solvers.posterior_at_queries import GaussianPosterior
 from icl_bench.solvers.prefix_moments import prefix_gram, sum_at_sizes
 from icl_bench.solvers.truncated_svd import spectral_posterior, spectral_weights
@@ -93,19 +93,15 @@ def routes(prompts: PromptBatch, penalty: float) -> tuple[Tensor, Tensor]:
     n_context = max(prompts.context_sizes)
     dtype = prompts.context_x.dtype
     x, y = prompts.context_x[:, :n_context].double(), prompts.context_y[:, :n_context].double()
-    check_sizes(x, y)
-    everywhere = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    if n_context == 0:
-        return everywhere, everywhere
-    ratio = torch.linalg.vector_norm(x, dim=-1).amax(1).square() / penalty
+    largest = largest_norms(x, y)
+    ratio = largest.square() / penalty
     if bool((ratio > LARGEST_RATIO).any()):
         raise NoClosedForm(f"no posterior in float64: the penalty {penalty:g} is too small for these covariates")
     gram = ratio <= min(GRAM_LIMIT, NEGLIGIBLE / torch.finfo(dtype).eps)
+    independent = torch.ones_like(gram)
     rest = (~gram).nonzero()[:, 0]
-    independent = everywhere.clone()
     if len(rest):
-        lead = min(n_context, prompts.n_dims)
-        independent[rest] = clearly_independent(leading_pivots(x[rest]), x[rest, :lead], dtype)
+        independent[rest] = clearly_independent(leading_pivots(x[rest]), largest[rest], dtype)
         gram = gram | ((ratio <= GRAM_LIMIT) & independent)
     return gram, independent
 

@@ -10,9 +10,10 @@ that the covariance form loses):
     c == 0:  g = G f / (1 + f.f)      G <- G - G f f^T / (1 + f.f + sqrt(1 + f.f))
     w <- w + g (y - w.x)
 
-What rounding leaves of c is of the order 1e-16 * scale * (1 + |f|), see `numerical_rank`. An example far above that
-leaves the span, one near it lies in the span, and from the first one in between on the prompt is marked as doubtful:
-its fits are then for another method to make. So are those after an |f| that has cost too many digits.
+What rounding leaves of c is of the order 1e-16 * scale * (1 + |f|), see `numerical_rank`, and as much again for every
+column of Q times |x|/|c| of the example that made it (the drift). An example far above that leaves the span, one near
+it lies in the span. From the first one in between on the prompt is marked as doubtful, its fits being for another
+method to make; so are those after an |f| or a drift that has cost too many digits.
 
 Everything is float64 and laid out with the prompt last, so that each step is one vector operation over prompts.
 """
@@ -26,13 +27,13 @@ import torch
 from torch import Tensor
 
 SURELY_INSIDE = 64.0 * torch.finfo(torch.float64).eps
-"""An example lies in the span when |c| is at most this times scale * (1 + |f|)."""
+"""An example lies in the span when |c| is at most this times scale * (1 + |f| + drift)."""
 
 SURELY_OUTSIDE = 1e-9
-"""An example leaves the span when |c| exceeds this times scale * (1 + |f|)."""
+"""An example leaves the span when |c| exceeds this times scale * (1 + |f| + drift)."""
 
 LARGEST_COEFFICIENT = 1e6
-"""Past an |f| of this the basis has lost more than six digits of sixteen."""
+"""Past an |f| or a drift of this the state has lost more than six digits of sixteen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class _Recursion:
         self.rank = torch.zeros(n_prompts, dtype=torch.long, device=like.device)
         self.scale = like.new_zeros(n_prompts)  # the largest |x| so far
         self.least = like.new_full((n_prompts,), torch.inf)  # the smallest |c| that was taken for a direction
+        self.drift = like.new_zeros(n_prompts)  # error of Q over the rounding of one example
         self.doubtful = torch.zeros(n_prompts, dtype=torch.bool, device=like.device)
         self.n_dims = n_dims
         self.columns = 0  # the largest rank so far: later columns of basis and root are zero
@@ -84,7 +86,8 @@ class _Recursion:
     def _judge(self, x: Tensor, norm: Tensor) -> None:
         """Take in the scale of the examples and of f (`norm` is 1 + f.f), and mark what they put in doubt."""
         self.scale = torch.maximum(self.scale, torch.linalg.vector_norm(x, dim=0))
-        self.doubtful |= (norm > LARGEST_COEFFICIENT**2) | (self.least <= SURELY_OUTSIDE * self.scale)
+        self.doubtful |= torch.maximum(norm, self.drift.square()) > LARGEST_COEFFICIENT**2
+        self.doubtful |= self.least <= SURELY_OUTSIDE * self.scale
 
     def _leaves_span(self, x: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
         """Return which prompts' examples leave the span, and c / |c|^2 for those (0 elsewhere)."""
@@ -93,11 +96,13 @@ class _Recursion:
         for _ in range(2):  # once more removes what rounding left of the span (Gram-Schmidt twice is enough)
             c = c - (basis * (basis * c[:, None]).sum(0)[None]).sum(1)
         square = c.square().sum(0)
-        size, unit = square.sqrt(), self.scale * norm.sqrt()
+        size, factor = square.sqrt(), norm.sqrt()  # of the order of 1 + |f|
+        unit = self.scale * (factor + self.drift)
         incomplete = self.rank < self.n_dims
         fresh = (size > SURELY_OUTSIDE * unit) & incomplete
         self.doubtful |= incomplete & ~fresh & (size > SURELY_INSIDE * unit)
         self.least = torch.where(fresh, torch.minimum(self.least, size), self.least)
+        self.drift = self.drift + torch.where(fresh, self.scale * factor / size, 0.0)
         return fresh, torch.where(fresh, c / square.clamp_min(torch.finfo(c.dtype).tiny), 0.0)
 
     def _append(self, fresh: Tensor, step: Tensor) -> None:

@@ -27,7 +27,7 @@ from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.gaussian_chunks import gaussian_chunks
 from icl_bench.solvers.greville import recursive_fits
-from icl_bench.solvers.numerical_rank import check_sizes, clearly_independent, rank_tolerance
+from icl_bench.solvers.numerical_rank import clearly_independent, largest_norms, rank_tolerance
 from icl_bench.solvers.prefix_moments import sum_at_sizes
 from icl_bench.solvers.truncated_svd import min_norm_cells
 
@@ -84,12 +84,12 @@ def min_norm_fit(prompts: PromptBatch, *, with_maps: bool = False) -> MinNormFit
     sizes, position = prompts.distinct_sizes()
     x, y = prompts.context_x[:, : sizes[-1]].double(), prompts.context_y[:, : sizes[-1]].double()
     dtype = prompts.context_x.dtype
-    check_sizes(x, y)
+    largest = largest_norms(x, y)
     if with_maps:
         return _careful_fit(x, y, sizes, position, dtype, with_root=True)
     lead = min(x.shape[1], prompts.n_dims)
     basis, upper = torch.linalg.qr(x[:, :lead].mT)  # (prompt, dim, lead), (prompt, lead, lead)
-    unsafe = ~clearly_independent(upper.diagonal(dim1=1, dim2=2).abs(), x[:, :lead], dtype)
+    unsafe = ~clearly_independent(upper.diagonal(dim1=1, dim2=2).abs(), largest, dtype)
     upper = torch.where(unsafe[:, None, None], torch.eye(lead, dtype=x.dtype, device=x.device), upper)
     increments, ill = _increments(x, y, basis, upper)
     weights = sum_at_sizes(increments, sizes)

@@ -27,16 +27,15 @@ def rank_tolerance(dtype: torch.dtype) -> float:
     return max(1e-13, 8.0 * torch.finfo(dtype).eps)
 
 
-def clearly_independent(pivots: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
+def clearly_independent(pivots: Tensor, largest: Tensor, dtype: torch.dtype) -> Tensor:
     """Return the prompts whose leading examples are independent beyond doubt, (prompt,).
 
-    x (prompt, lead, dim) holds them in float64, `dtype` is what they came in, `pivots` (prompt, lead) is how far each
-    leaves the span of those before it. Dependent examples with |f| up to eps^-1/2 leave it by rounding of eps^1/2 at
-    most; with a larger |f| the pivot before was as small.
+    `pivots` (prompt, lead) is how far each leaves the span of those before it, `largest` (prompt,) the largest norm of
+    any example, `dtype` what the examples came in. Dependent examples with |f| up to eps^-1/2 leave the span by
+    rounding of eps^1/2 at most; with a larger |f| the pivot before was as small.
     """
     safe = 8.0 * torch.finfo(dtype).eps ** 0.5
-    largest = torch.linalg.vector_norm(x, dim=-1).amax(1, keepdim=True) if x.shape[1] else 0.0
-    independent: Tensor = (pivots > safe * largest).all(1)
+    independent: Tensor = (pivots > safe * largest[:, None]).all(1)
     return independent
 
 
@@ -47,16 +46,22 @@ def leading_pivots(x: Tensor) -> Tensor:
     return upper.diagonal(dim1=1, dim2=2).abs()
 
 
-def check_sizes(x: Tensor, y: Tensor) -> None:
-    """Raise NoClosedForm unless x (prompt, context, dim) and y (prompt, context) are finite and can be squared."""
+def largest_norms(x: Tensor, y: Tensor) -> Tensor:
+    """Return the largest |x| of each prompt, (prompt,), for x (prompt, context, dim) and y (prompt, context).
+
+    Raises NoClosedForm unless all are finite and can be squared.
+    """
     if x.numel() == 0:
-        return
-    largest = x.abs().amax((1, 2))
-    usable = (largest == 0.0) | ((largest >= LEAST_SIZE) & (largest <= LARGEST_SIZE))
-    usable &= y.abs().amax(1) <= LARGEST_SIZE  # also false for NaN
+        return x.new_zeros(len(x))
+    largest: Tensor = torch.linalg.vector_norm(x, dim=-1).amax(1)
+    usable = (largest >= LEAST_SIZE) & (largest <= LARGEST_SIZE)  # false for NaN
+    if not bool(usable.all()):
+        usable |= (x == 0.0).all(2).all(1)
+    usable &= y.abs().amax(1) <= LARGEST_SIZE
     if not bool(usable.all()):
         wrong = int((~usable).sum())
         raise NoClosedForm(
             f"no least squares in float64: in {wrong} of {len(x)} prompts the examples are not finite, or their "
             f"covariates not between {LEAST_SIZE:g} and {LARGEST_SIZE:g} in size"
         )
+    return largest

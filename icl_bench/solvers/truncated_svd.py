@@ -59,7 +59,8 @@ def truncated_svd(x: Tensor, tolerance: float) -> Spectrum:
     """Return the decomposition of x (prompt, k, dim), float64, without directions below `tolerance`.
 
     `tolerance` is relative to the largest singular value after every column is divided by its norm; a column below
-    quarter of it, relative to the largest column, is rounding as a whole. Raises NoClosedForm when it does not converge.
+    a quarter of it, relative to the largest column, is rounding as a whole. Raises NoClosedForm when it does not
+    converge.
     """
     try:
         return _truncated_svd(x, tolerance)
