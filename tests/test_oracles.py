@@ -517,7 +517,7 @@ def _prior_power(learner: Any, law: PromptLaw, draw: Draw) -> Tensor:
 
 @pytest.mark.parametrize("name", RISKS)
 def test_exact_risks_are_mean_squared_errors_and_lie_within_bounds(name: str) -> None:
-    """As a ratio, whose mean given x is 1 where the risk has none too; and bounds, as one error may swell its spread."""
+    """As a ratio, whose mean given x is 1 where the risk has none too, and within bounds, which no spread can hide."""
     law = LAWS[name]
     draws = blocks(law, 4)
     for use, arguments in LEARNERS.items():

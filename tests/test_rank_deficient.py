@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from icl_bench.laws.noise import GaussianNoise
 from torch import Tensor
 
 from benchmarks.rank_deficient import designs, errors
@@ -16,7 +17,6 @@ from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates import Displaced, Subspace
 from icl_bench.laws.law import PromptLaw, Sizes
-from icl_bench.laws.noise import GaussianNoise
 from icl_bench.models.estimators.ridge import Ridge
 from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearMaps
