@@ -118,7 +118,7 @@ def _drawn(law: PromptLaw, streams: Streams, target: Target) -> Batch:
     draw = law.draw(streams)
     if target == "bayes":
         return Batch(draw.prompts, law.bayes(draw.prompts).mean)
-    return Batch(draw.prompts, draw.targets.query_y if target == "label" else draw.targets.query_f)
+    return Batch(draw.prompts, draw.targets.query_y if target == "label" else draw.targets.noiseless())
 
 
 def _chosen(parts: dict[int, Batch], which: Tensor) -> Batch:

@@ -51,7 +51,7 @@ def tuning_set(scenario: str, severity: str, law: PromptLaw, n_prompts: int) -> 
             variances.append(posterior.variance)
         except NoClosedForm:
             mean = None
-        batches.append((draw.prompts, draw.targets.query_f, mean))
+        batches.append((draw.prompts, draw.targets.noiseless(), mean))
     risk = torch.cat(variances)[:n_prompts].mean(0) if variances else None
     return TuningSet(scenario, severity, n_prompts, tuple(batches), risk)
 
