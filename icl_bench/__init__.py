@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from icl_bench.assemble import load_model, load_scenario
     from icl_bench.compare.comparison import Comparison, compare_runs
+    from icl_bench.errors import NoClosedForm
     from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
+    from icl_bench.protocols import PlainMetric, RatioMetric
     from icl_bench.run import Run, read_run, run_suite
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Comparison": "icl_bench.compare.comparison",
+    "NoClosedForm": "icl_bench.errors",
+    "PlainMetric": "icl_bench.protocols",
     "Prediction": "icl_bench.prompts",
     "PromptBatch": "icl_bench.prompts",
+    "RatioMetric": "icl_bench.protocols",
     "Run": "icl_bench.run",
     "TargetBatch": "icl_bench.prompts",
     "compare_runs": "icl_bench.compare.comparison",
@@ -31,8 +36,11 @@ _HOME = {
 
 __all__ = [
     "Comparison",
+    "NoClosedForm",
+    "PlainMetric",
     "Prediction",
     "PromptBatch",
+    "RatioMetric",
     "Run",
     "TargetBatch",
     "compare_runs",
