@@ -170,12 +170,15 @@ def plugin_class(kind: str, use: str, folder: Path | None = None) -> Any:
         where = entry.module
         try:
             module = importlib.import_module(entry.module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"{use!r} fails on import: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
         public = [name for name, value in vars(module).items() if inspect.isclass(value)]
         raise PluginError(f"{where} has no {attribute!r}{nearest(attribute, public)}")
-    return getattr(module, attribute)
+    found = getattr(module, attribute)
+    if not callable(found):
+        raise PluginError(f"{attribute!r} in {where}: expected a class, got {type(found).__name__}")
+    return found
 
 
 def build(kind: str, use: str, arguments: Mapping[str, Any], folder: Path | None = None) -> Any:

@@ -8,15 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from icl_bench.laws.noise import GaussianNoise
 from torch import Tensor
 
 from benchmarks.rank_deficient import designs, errors
 from icl_bench import catalogue
+from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.linear import Linear
-from icl_bench.laws.covariates import Displaced, Subspace
-from icl_bench.laws.law import PromptLaw, Sizes
+from icl_bench.laws.covariates.displaced import Displaced
+from icl_bench.laws.covariates.subspace import Subspace
+from icl_bench.laws.labels.gaussian import GaussianNoise
+from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.sizes import Sizes
 from icl_bench.models.estimators.ridge import Ridge
 from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearMaps
@@ -53,9 +57,8 @@ def test_every_solver_agrees_with_the_pseudo_inverse_at_the_known_rank(dtype: to
 
 
 def subspace_law(rank: int, noise_std: float, sizes: tuple[int, ...]) -> PromptLaw:
-    return PromptLaw(
-        Linear(20), GaussianNoise(noise_std**2), Sizes(sizes), covariates=Subspace(rank), query=Displaced(2.0)
-    )
+    law = PromptLaw(Linear(20), GaussianNoise(noise_std**2), Sizes(sizes))
+    return law.add("covariates", Subspace(rank)).add("query", RowWise(Displaced(2.0)))
 
 
 def old_rule(self: greville._Recursion, x: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,14 +87,14 @@ def worst_subspace_error(seed: int) -> float:
 
 
 def test_rounding_is_not_a_direction() -> None:
-    """512 prompts of the subspace scenario, of which a fixed tolerance of 1e-12 gets two wrong."""
-    assert worst_subspace_error(seed=0) < 1e-8
+    """512 prompts of the subspace scenario, of which a fixed tolerance of 1e-12 gets some wrong."""
+    assert worst_subspace_error(seed=3) < 1e-8
 
 
 def test_the_old_tolerance_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(greville._Recursion, "_leaves_span", old_rule)
     monkeypatch.setattr(greville._Recursion, "_judge", lambda self, x, norm: None)
-    assert worst_subspace_error(seed=0) > 1e-2
+    assert worst_subspace_error(seed=3) > 1e-2
 
 
 @pytest.mark.parametrize("noise_std", [0.0, 0.5])
@@ -100,11 +103,11 @@ def test_exact_risks_stay_between_their_bounds(name: str, noise_std: float) -> N
     """No risk below 0; of least squares none above what |w| and the smallest singular value allow."""
     law = subspace_law(15, noise_std, (0, 14, 15, 16, 40))
     model = catalogue.build("models", name, {})
-    model = model.bind(law, law) if hasattr(model, "bind") else model
+    model = bound(model, law, law)
     for block in range(4):
         streams = Streams(0, block)
         prompts, parameters = law.draw(streams).prompts, law.parameters(streams)
-        risk = exact_risk(model, prompts, parameters)
+        risk = exact_risk(model, prompts, parameters, law)
         assert float(risk.min()) >= 0.0
         if name in ("ols", "bayes", "ridge"):
             least = torch.stack(

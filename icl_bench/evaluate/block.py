@@ -13,7 +13,7 @@ from icl_bench.assemble import build_metrics, cell_law, is_foreign, model_digest
 from icl_bench.errors import NoClosedForm
 from icl_bench.evaluate.asking import Asker, Conditions, models_of
 from icl_bench.evaluate.failures import Failure
-from icl_bench.evaluate.losses import Losses, losses_of, stored_metrics
+from icl_bench.evaluate.losses import Losses, losses_of, stored_columns, stored_metrics
 from icl_bench.laws.law import Draw, PromptLaw
 from icl_bench.plan import Block
 from icl_bench.prompts import Prediction, PromptBatch
@@ -49,7 +49,7 @@ def evaluate_block(
     """
     cell = cell_law(suite, block.prompt_set)
     draw = with_bayes(cell.law, cell.law.draw(Streams(block.prompt_set.seed, block.block)))
-    metrics = build_metrics(suite.metrics)
+    metrics = build_metrics(suite)
     asker = Asker(models_of(suite, run_digest), cell, draw, conditions)
     outcomes: list[ModelOutcome] = []
     losses: dict[str, dict[str, NDArray[np.float32]]] = {}
@@ -65,7 +65,6 @@ def evaluate_block(
             status, message = failure.status, failure.message
         digest = "" if label == PROMPTS else model_digest(suite, asker.models.specs[label])
         outcomes.append(ModelOutcome(label, digest, status, message, seconds, found.absent, found.tails))
-    columns = [*stored_metrics(metrics, needs_model=False), *stored_metrics(metrics, needs_model=True)]
     header = UnitHeader(
         run_digest=run_digest,
         prompt_digest=draw.digest,
@@ -80,7 +79,7 @@ def evaluate_block(
         context_sizes=cell.law.sizes.context_sizes,
         headline_size=cell.headline_size,
         cluster_size=draw.cluster_size,
-        columns=tuple(columns),
+        columns=stored_columns(metrics),
         outcomes=tuple(outcomes),
     )
     return Unit(header, losses)
@@ -88,13 +87,14 @@ def evaluate_block(
 
 def _ask(asker: Asker, label: str, metrics: Mapping[str, Metric], block: Block) -> tuple[Losses, float | None]:
     """Return one model's losses on the block and the seconds it took; Failure when it has none."""
-    rows = block.prompt_set.rows(block.block)
+    rows, limit = block.prompt_set.rows(block.block), asker.conditions.time_limit
     if label == PROMPTS:
-        answer = asker.answer(_NoModel(), Prediction(torch.zeros_like(asker.draw.targets.query_y)))
-        return losses_of(answer, stored_metrics(metrics, needs_model=False), rows), None
+        unanswered = Prediction(torch.full_like(asker.draw.targets.query_y, torch.nan))  # it is nobody's to read
+        answer = asker.answer(_NoModel(), unanswered)
+        return losses_of(answer, stored_metrics(metrics, needs_model=False), rows, limit), None
     probe = block.block == 0 and is_foreign(asker.models.specs[label])
     answer, seconds = asker.ask(label, probe)
-    return losses_of(answer, stored_metrics(metrics, needs_model=True), rows), seconds
+    return losses_of(answer, stored_metrics(metrics, needs_model=True), rows, limit), seconds
 
 
 class _NoModel:
