@@ -14,6 +14,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 
 import icl_bench
-from icl_bench import catalogue
+from icl_bench import catalogue, run_suite
 from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm
 from icl_bench.laws.covariates.truncated import Truncated
@@ -310,6 +311,92 @@ USERS: dict[str, tuple[PromptLaw, Truths]] = {
 def test_a_part_that_declares_nothing_gets_no_number_that_rests_on_a_guess(stage: str) -> None:
     law, expected = USERS[stage]
     assert truths(law) == expected
+
+
+@pytest.mark.parametrize("stage", ["covariates", "query"])
+def test_labels_say_what_they_said_whatever_covariates_a_user_has(stage: str) -> None:
+    """Multivariate t with 3 degrees of freedom, a query that follows its context: x says nothing of w."""
+    law = USERS[stage][0]
+    found = calibration(law, law, 6)
+    assert max(found.linear, found.probed) < Z
+    ridge = catalogue.build("models", "ridge", {"alpha": 0.7})
+    ratios = []
+    for draw in blocks(law, 6):
+        risk = exact_risk(ridge, draw.prompts, draw.parameters, law)
+        error = (ridge.predict(draw.prompts).mean - draw.targets.query_f).square()
+        ratios.append(torch.where(risk > 1e-9 * draw.targets.query_f.square().mean(), error / risk, 1.0))
+    assert max(abs(z_score(column)) for column in (torch.cat(ratios) - 1.0).T) < Z
+
+
+USER_FILE = """
+from dataclasses import dataclass
+
+import icl_bench
+from icl_bench.laws.parts import CovariatePart
+
+
+@dataclass(frozen=True)
+class T3Part(CovariatePart):
+    def move(self, x, rows, draws):
+        return x / draws.per_example("chi", (3,)).square().sum(-1, keepdim=True).sqrt()
+
+
+@dataclass(frozen=True)
+class T3:
+    severities = (0.0, 1.0)
+
+    def identity(self, law):
+        return 0.0
+
+    def shift(self, law, severity):
+        return law if severity == 0.0 else law.add("covariates", T3Part())
+"""
+
+
+def test_no_mean_is_printed_of_a_users_covariates_that_have_none(tmp_path: Path) -> None:
+    """Averaging has an index of nu/4 = 3/4 under a multivariate t, and no declaration says so: the sample must."""
+    (tmp_path / "t3.py").write_text(USER_FILE)
+    suite = tmp_path / "t3.toml"
+    suite.write_text(
+        f"""
+[suite]
+name = "t3"
+version = 1
+
+[prompts]
+n_dims = {DIMS}
+context_sizes = [4, 12]
+noise_std = 0.5
+n_prompts = 4096
+
+[[models]]
+use = "averaging"
+
+[[models]]
+use = "bayes"
+
+[[models]]
+use = "linear_self_attention"
+
+[[scenarios]]
+use = "./t3.py:T3"
+severities = [1.0]
+
+[training]
+scenarios = [{{use = "./t3.py:T3", severity = 1.0}}]
+
+[metrics]
+use = ["squared_error"]
+"""
+    )
+    scores = run_suite(suite, tmp_path / "run").scores
+    assert set(scores[scores["model"] == "linear_self_attention"]["status"]) == {"skipped"}  # no training loss
+    averaging = scores[scores["model"] == "averaging"]
+    assert len(averaging) == 2
+    assert not averaging["mean_exists"].any()
+    assert averaging["mean"].isna().all()
+    assert averaging["median"].notna().all()
+    assert set(scores[scores["model"] == "bayes"]["status"]) == {"ok"}
 
 
 # Posteriors
