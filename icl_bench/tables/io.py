@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from icl_bench.errors import NotComparableError, OutputError, TableError
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.tables.schema import SCHEMA_KEY, SCHEMA_VERSION, losses_schema, scores_schema, training_schema
+from icl_bench.tables.schema import (
+    LOOKED_UP,
+    SCHEMA_KEY,
+    SCHEMA_VERSION,
+    losses_schema,
+    scores_schema,
+    training_schema,
+)
 
 UNIT_KEY = b"icl_bench.unit"
 UNIT_CHECK_KEY = b"icl_bench.unit_check"
@@ -32,7 +39,7 @@ class ModelOutcome:
 
     model: str
     model_digest: str  # of the model's definition: a changed model is asked again
-    status: str  # ok | error | timeout | nan | skipped
+    status: str  # ok | error | timeout | nan | skipped (looked_up is judged of whole cells, later)
     message: str
     seconds: float | None  # None when the model did not answer
     absent: Mapping[str, str]  # loss column -> why it has no value
@@ -332,15 +339,17 @@ def read_score_rows(
 ) -> list[dict[str, Any]]:
     """Return the rows of scores.parquet with one of `metrics`, and every row whose status is not ok.
 
-    `headline` keeps the context size that summaries show alone, `places` these scenarios and severity labels alone.
-    Read in batches: memory grows with the rows that are returned. Raises TableError when the table is missing or
-    damaged.
+    `headline` keeps the context size that summaries show alone, also of looked-up cells, which have rows for all;
+    `places` keeps these scenarios and severity labels alone. Read in batches: memory grows with the rows that are
+    returned. Raises TableError when the table is missing or damaged.
     """
     wanted = set(metrics)
 
     def is_kept(metric: str | None, status: str, shown: bool | None, scenario: str, label: str) -> bool:
         if places is not None and (scenario, label) not in places:
             return False
+        if headline and status == LOOKED_UP:
+            return bool(shown)
         return status != "ok" or (metric in wanted and (not headline or bool(shown)))
 
     kept: list[dict[str, Any]] = []
@@ -356,15 +365,37 @@ def read_score_rows(
     return kept
 
 
+def read_looked_up(path: Path) -> dict[tuple[str, str, int, str], str]:
+    """Return the looked-up cells of scores.parquet, (scenario, severity label, seed, model) -> message.
+
+    Empty where there is no table: a run that did not come to its end was not judged. TableError when it is damaged.
+    """
+    found: dict[tuple[str, str, int, str], str] = {}
+    if not path.exists():
+        return found
+    names = ("status", "scenario", "severity_label", "seed", "model", "message")
+    try:
+        for batch in _score_batches(path, names):
+            if LOOKED_UP in batch.column("status").dictionary_encode().dictionary.to_pylist():
+                for status, scenario, label, seed, model, message in zip(
+                    *(batch.column(name).to_pylist() for name in names), strict=True
+                ):
+                    if status == LOOKED_UP:
+                        found[scenario, label, seed, model] = message
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
+    return found
+
+
 _FILTERED = ("metric", "status", "headline", "scenario", "severity_label")
 
 
-def _score_batches(path: Path) -> Iterator[pa.RecordBatch]:
+def _score_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     file, schema = open_table(path), scores_schema()
-    missing = [name for name in schema.names if name not in file.schema_arrow.names]
+    missing = [name for name in columns or schema.names if name not in file.schema_arrow.names]
     if missing:
         raise TableError(f"{path} is not a table of scores: it lacks the column {missing[0]!r}")
-    yield from file.iter_batches(1 << 16)
+    yield from file.iter_batches(1 << 16, columns=columns)
 
 
 def read_losses(folder: Path) -> pa.Table:
