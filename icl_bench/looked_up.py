@@ -73,7 +73,7 @@ class Verdicts:
         return (
             f"a defect of icl-bench, not of a model: the Bayes prediction is wrong, as {worst}{others} shows"
             f" (z = {wrong[worst]:+.1f}, and no answer can come above +{LIMIT:g} against a right one);"
-            " do not use the excess risks there, and please report it with the suite file"
+            " do not use the excess risks there, nor what is looked_up there, and please report it with the suite file"
         )
 
 

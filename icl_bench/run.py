@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from icl_bench import catalogue
 from icl_bench.assemble import (
@@ -223,15 +223,7 @@ def _score(
     jobs = [
         ScoringJob(place, suite.name, suite.version, columns, cells) for place, cells in enumerate(finished.values())
     ]
-    rows, judging = [], Judging()
-    for scored in _in_order(pool.map(score_prompt_set, jobs, None)):
-        rows.append(scored.rows)
-        judging.take(scored)
-    verdicts = judging.verdicts()
-    for rows_of_set in rows:
-        verdicts.mark(rows_of_set)
-    if defect := verdicts.defect():
-        note(defect)
+    rows = _judged_rows(_in_order(pool.map(score_prompt_set, jobs, None)), note)
     write_scores(folder.path / "scores.parquet", list(itertools.chain.from_iterable(rows)))
     counts: Counter[str] = Counter(planned=plan.n_cells, missing=0)
     of_set = dict(zip(finished, rows, strict=True))
@@ -254,6 +246,20 @@ def _score(
 
 def _bucket(status: str) -> str:
     return status if status in ("ok", "skipped", LOOKED_UP) else "failed"
+
+
+def _judged_rows(scored_sets: Iterable[ScoredSet], note: Callable[[str], None]) -> list[list[dict[str, Any]]]:
+    """Return the score rows of every prompt set, those of looked-up cells marked."""
+    rows, judging = [], Judging()
+    for scored in scored_sets:
+        rows.append(scored.rows)
+        judging.take(scored)
+    verdicts = judging.verdicts()
+    for rows_of_set in rows:
+        verdicts.mark(rows_of_set)
+    if defect := verdicts.defect():
+        note(defect)
+    return rows
 
 
 def _in_order(outcomes: Iterable[Outcome]) -> Iterator[ScoredSet]:
