@@ -530,6 +530,7 @@ def test_posteriors_of_products_are_right(name: str) -> None:
 LEARNERS: Mapping[str, Mapping[str, Any]] = {
     "averaging": {},
     "bayes": {},
+    "bayes_train": {},
     "gradient_descent": {"learning_rate": 0.3},
     "ols": {},
     "ridge": {"alpha": 0.7},
@@ -572,6 +573,7 @@ def largest_risk(name: str, learner: Any, law: PromptLaw, draw: Draw) -> Tensor 
         values = torch.from_numpy(np.linalg.svd(x[:, :size].numpy(), compute_uv=False))
         gain = {
             "averaging": values[:, 0] / size,
+            "bayes_train": torch.full((prompts.n_prompts,), 0.5 / 0.25**0.5, dtype=torch.float64),
             "ridge": torch.full((prompts.n_prompts,), 0.5 / 0.7**0.5, dtype=torch.float64),
             "ols": 1.0 / values[:, min(size, rank) - 1],
         }.get(name)
