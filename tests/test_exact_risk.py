@@ -33,7 +33,7 @@ from tests.catalogue_laws import carrier, linear_law, shifted, usual_shift
 LARGEST_Z = 4.5
 """In standard errors. Thousands of comparisons share their prompts; seeds are fixed, so what passes keeps passing."""
 
-SETTINGS = [Setting(8, 512, queries_per_context=8, every=2), Setting(20, 256, queries_per_context=8, every=2)]
+SETTINGS = [Setting(8, 1024, queries_per_context=8, every=2), Setting(20, 256, queries_per_context=8, every=2)]
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: f"d{setting.n_dims}")
