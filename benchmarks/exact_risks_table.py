@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.exact_risks import (
+    CELL_CAP,
     CLOSED_FORM,
     GIVEN_X,
+    PROMPT_CAP,
     RATIO,
     Comparison,
     Setting,
@@ -97,7 +99,7 @@ def model_table(found: Sequence[Comparison], severities: Mapping[str, str], n_di
     here = {
         (item.model, item.scenario, item.context_size): item
         for item in found
-        if item.truth == GIVEN_X and item.severity == severities[item.scenario]
+        if item.truth == GIVEN_X and item.severity == severities.get(item.scenario)
     }
     for model in dict.fromkeys(item.model for item in found):
         for size in (n_dims // 2, 2 * n_dims, 3 * n_dims):
@@ -132,14 +134,21 @@ difference in standard errors, which are those of the paired difference, prompt 
 - *closed form*: the risk given the law alone: linear self-attention, least squares in Gaussian designs, and for `bayes`
   the posterior variance.
 
-An empty entry has no variance (least squares near k = d, heavy-tailed noise), no closed-form posterior, or a descent
-that diverged. Where a few prompts make up nearly all of a mean (descent that diverges), z says little.
+Every exact risk that is shown lies within bounds too: none is negative, and of models that cannot diverge none is above
+{prompt:.0e} (one prompt) or {cell:.0e} (a cell on average) times the signal's power and the noise variance; `bayes` is
+not above the signal's power. The page is not made otherwise.
+
+An empty entry has no variance (least squares near k = d, heavy-tailed noise or covariates), no closed-form posterior,
+or a descent that diverged. Scenarios that declare no exact risk (errors in variables, flipped labels, rows of a table)
+are left out but for their identity. Where a few prompts make up nearly all of a mean (descent that diverges), z says
+little.
 """
 
 
 def document(prompts: int) -> str:
     """Measure, and return the whole page."""
-    lines = [INTRODUCTION.format(prompts=prompts, queries=QUERIES)]
+    caps = {"prompt": PROMPT_CAP, "cell": CELL_CAP}
+    lines = [INTRODUCTION.format(prompts=prompts, queries=QUERIES, **caps)]
     for n_dims in (8, 20):
         found, severities = measure(n_dims, prompts)
         furthest = max(found, key=lambda item: abs(item.z))

@@ -513,7 +513,7 @@ def test_a_posterior_of_another_law_is_found_out(name: str) -> None:
 def test_noise_that_is_not_gaussian_is_found_by_answers_that_are_not_linear() -> None:
     law, believed = WRONG["contaminated noise that claims to be Gaussian"]
     found = calibration(law, believed, 12)
-    assert found.linear < Z < RED < found.probed
+    assert found.probed > max(RED, 2.0 * found.linear)
     assert not answers(lambda: BASE.with_noise(_Contaminated(4.0, gaussian=False)).bayes(blocks(BASE, 1)[0].prompts))
 
 
@@ -752,7 +752,7 @@ def test_errors_in_variables_have_the_risk_of_the_master_formula() -> None:
     expected = (
         torch.trace(covariance @ off @ omega @ off.T) + torch.trace(covariance @ MATRIX @ spread @ MATRIX.T) / size
     )
-    errors = layer_errors(law, size, 20)
+    errors = layer_errors(law, size, 40)
     assert abs(z_score(errors - expected)) < Z
     assert 0.0 < float(expected) < 10.0 * DIMS
     context, query = clean.training_moments()
