@@ -84,6 +84,7 @@ def evaluate_block(
         cluster_size=draw.cluster_size,
         columns=(*stored_columns(metrics), *(() if left_open is None else (LOOKED_UP_COLUMN,))),
         outcomes=tuple(outcomes),
+        skipped=cell.law.sizes.skipped,
     )
     return Unit(header, losses)
 

@@ -22,6 +22,7 @@ from icl_bench.laws.moments import Moments, standard_moments
 from icl_bench.laws.parts import NoisePart, Placed, Posterior, RowsPart, TaskPart
 from icl_bench.laws.sizes import PromptRows, Sizes
 from icl_bench.laws.truth import (
+    all_moments,
     has_kernel,
     inverse_tail,
     why_no_bayes,
@@ -56,7 +57,8 @@ class Parameters:
     inverse_tail: (
         float | None
     )  # tail index of 1/smallest eigenvalue of the context covariance, if queries do not share it
-    no_tail: str | None = None  # why no tail index follows from the law; None: it does
+    no_tail: str | None = None  # why no finite tail index follows from the law; None: it does
+    all_moments: bool = False  # whether every moment of x, f and y exists, so that infinity may follow all the same
 
     @property
     def n_dims(self) -> int:
@@ -306,6 +308,7 @@ class PromptLaw:
             context_rank=_rank(context),
             inverse_tail=inverse_tail(self),
             no_tail=no_tail,
+            all_moments=all_moments(self),
         )
 
     def _moments(self, draws: Draws) -> tuple[Moments | None, Moments | None]:

@@ -30,7 +30,8 @@ class CovariatePart:
     """Moves covariates. Row t may depend on rows at positions <= t only.
 
     on: "both", or "context": then a query keeps what it had before. gaussian: rows that are iid Gaussian given what was
-    drawn for the prompt stay so. inverse_tail: tail index of 1 over the
+    drawn for the prompt stay so. light: every moment of x exists after it where every one did before (as where it is
+    Gaussian). inverse_tail: tail index of 1 over the
     smallest eigenvalue of the covariance (infinity when it is bounded away from 0 on its range); None: unknown.
     """
 
@@ -40,6 +41,11 @@ class CovariatePart:
 
     @property
     def gaussian(self) -> bool:
+        """Unknown."""
+        return False
+
+    @property
+    def light(self) -> bool:
         """Unknown."""
         return False
 
@@ -61,7 +67,8 @@ class QueryPart:
     """Moves queries alone, after all covariate parts; sees the true first k examples of its context, and no label.
 
     sees_context: False when `move` does not look at the context; it is then called once for all sizes, with an empty
-    one. gaussian: given the moments, the query is Gaussian and independent of its context.
+    one. gaussian: given the moments, the query is Gaussian and independent of its context. light: as of a covariate
+    part.
     """
 
     sees_context: bool = True
@@ -70,6 +77,11 @@ class QueryPart:
 
     @property
     def gaussian(self) -> bool:
+        """Unknown."""
+        return False
+
+    @property
+    def light(self) -> bool:
         """Unknown."""
         return False
 
@@ -85,7 +97,8 @@ class QueryPart:
 class TaskPart:
     """A function class with its distribution over functions: the prior of the task.
 
-    gaussian: f is a Gaussian process of mean 0 with `kernel`. zero_mean: E f(x) = 0 at every x.
+    gaussian: f is a Gaussian process of mean 0 with `kernel`. zero_mean: E f(x) = 0 at every x. light: every moment of
+    f(x) exists where every one of x does (what is Gaussian is light).
     """
 
     n_dims: int
@@ -99,6 +112,11 @@ class TaskPart:
 
     @property
     def zero_mean(self) -> bool:
+        """Unknown."""
+        return False
+
+    @property
+    def light(self) -> bool:
         """Unknown."""
         return False
 
@@ -168,13 +186,19 @@ class NoisePart:
 class LabelPart:
     """Changes labels y of all rows; a query's by its own x and its own draws.
 
-    tail_kept: the tail of y - f is no heavier than before.
+    tail_kept: the tail of y - f is no heavier than before. light: every moment of y exists where every one
+    of y, f and x did.
     """
 
     __slots__ = ()
 
     @property
     def tail_kept(self) -> bool:
+        """Unknown."""
+        return False
+
+    @property
+    def light(self) -> bool:
         """Unknown."""
         return False
 

@@ -26,6 +26,8 @@ class Orthogonal(QueryPart):
     turn: float
     zero_when_full: bool = False
 
+    light = True
+
     def move(self, query: Tensor, context: Tensor, draws: Draws) -> Tensor:
         """Return the turned queries."""
         n_examples, n_dims = context.shape[1:]
