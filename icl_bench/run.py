@@ -26,6 +26,7 @@ from icl_bench.devices import check_device
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.evaluate.asking import Conditions
 from icl_bench.execution import Progress, execute
+from icl_bench.executor_contracts import check_executor, opened
 from icl_bench.laws.canonical import combined_digest
 from icl_bench.plan import Plan, PromptSet, make_plan
 from icl_bench.protocols import Executor, Metric
@@ -126,6 +127,7 @@ def run_suite(
     metrics = check_suite(suite, plan)
     check_device(device)
     n_workers = 1 if executor == "serial" else max(1, workers or 1)
+    check_executor(executor, n_workers)
     conditions = Conditions(device=device, time_limit=time_limit)
     manifest = _manifest(suite, conditions, executor, n_workers, command)
     folder_path = Path(out) if out is not None else Path("results") / suite.name
@@ -134,7 +136,7 @@ def run_suite(
         write_manifest(folder_path, manifest)
         telling = progress or _Silent()
         folder.scan(manifest.run_digest, dict(manifest.models), telling.note)
-        with catalogue.build("executors", executor, {"workers": n_workers}) as pool:
+        with opened(executor, n_workers) as pool:
             execute(suite, plan, folder, manifest.run_digest, conditions, pool, telling)
             telling.scoring()
             manifest = _score(suite, plan, folder, metrics, manifest, pool)
@@ -160,6 +162,11 @@ def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
             problems.extend(f"{spec.where}: model {spec.label!r}: {text}" for text in wrong)
         except PluginError as error:
             problems.append(f"{spec.where}: model {spec.label!r}: {error}")
+    for trained in (None, *(spec for spec in suite.models if spec.training is not None)):
+        try:
+            training_law(suite, trained)
+        except (PluginError, SuiteError, ValueError) as error:
+            problems.append(str(error) if trained is None else f"{trained.where}: {error}")
     asked = {(prompt_set.scenario, prompt_set.point): prompt_set for prompt_set in plan.prompt_sets}
     for (scenario, _), prompt_set in asked.items():
         try:
