@@ -162,11 +162,6 @@ def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
             problems.extend(f"{spec.where}: model {spec.label!r}: {text}" for text in wrong)
         except PluginError as error:
             problems.append(f"{spec.where}: model {spec.label!r}: {error}")
-    for trained in (None, *(spec for spec in suite.models if spec.training is not None)):
-        try:
-            training_law(suite, trained)
-        except (PluginError, SuiteError, ValueError) as error:
-            problems.append(str(error) if trained is None else f"{trained.where}: {error}")
     asked = {(prompt_set.scenario, prompt_set.point): prompt_set for prompt_set in plan.prompt_sets}
     for (scenario, _), prompt_set in asked.items():
         try:
