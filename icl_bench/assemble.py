@@ -51,7 +51,7 @@ def base_law(settings: PromptSettings, folder: Path | None = None) -> PromptLaw:
     arguments = {"n_dims": settings.n_dims, **settings.function_class_arguments}
     prior = catalogue.build("function_classes", settings.function_class, arguments, folder)
     sizes = Sizes(settings.context_sizes, settings.queries_per_context)
-    missing = prior_problem(prior)
+    missing = _told(prior_problem, prior)
     if missing:
         raise PluginError(f"{settings.function_class}: {missing}")
     if prior.n_dims != settings.n_dims:
@@ -64,6 +64,14 @@ def base_law(settings: PromptSettings, folder: Path | None = None) -> PromptLaw:
             )
         return PromptLaw.of_rows(prior, sizes)
     return PromptLaw(prior=prior, noise=GaussianNoise(settings.noise_std**2), sizes=sizes)
+
+
+def _told(question: Callable[[Any], str | None], plugin: object) -> str | None:
+    """Return what is wrong with a plugin's members; one that raises when it is looked at is wrong too."""
+    try:
+        return question(plugin)
+    except (Exception, SystemExit) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def prior_problem(prior: object) -> str | None:
@@ -226,7 +234,7 @@ def _named(
     named = []
     for factor, severity in zip(factors, point, strict=True):
         scenario: Scenario = catalogue.build("scenarios", factor.use, factor.arguments, folder)
-        missing = scenario_problem(scenario)
+        missing = _told(scenario_problem, scenario)
         if missing:
             raise refused(factor, missing)
         name = factor_name(scenario) if catalogue.is_file_reference(factor.use) else factor.use
@@ -247,6 +255,9 @@ def scenario_problem(scenario: object) -> str | None:
     stage = getattr(scenario, "stage", None)
     if stage is not None and stage not in STAGES:
         return f"stage: expected one of {', '.join(STAGES)}, got {stage!r}"
+    name = getattr(scenario, "name", None)
+    if name is not None and not isinstance(name, str):
+        return f"name: expected text, got {name!r}"
     return None
 
 

@@ -132,9 +132,13 @@ def _models(suite: Suite, seconds: float | None) -> Iterator[Finding]:
 
 
 def _problem(check: Callable[[], Iterable[str]], seconds: float | None = None) -> str:
-    """Return what a check found or raised as one line, empty when all is well or there is no answer to check."""
+    """Return what a check found, and what it then raised, as one line; empty when all is well or there is no answer."""
+    found: list[str] = []
     try:
         with caught(seconds):
-            return "; ".join(dict.fromkeys(check()))
+            for broken in check():
+                found.append(broken)  # kept, whatever is raised after it
     except Failure as failure:
-        return "" if failure.status == "skipped" else failure.message
+        if failure.status != "skipped":
+            found.append(failure.message)
+    return "; ".join(dict.fromkeys(found))

@@ -130,7 +130,7 @@ def _memory_named(recipe: Recipe) -> Iterator[None]:
 def _name_foreign_code(recipe: Recipe, error: Exception) -> None:
     """Raise an error of ours that says what failed: a part of the law, or a network from outside the package."""
     if getattr(error, "__notes__", ()):  # the part of the law that raised it
-        raise RecipeError([f"{recipe.folder}: prompts cannot be drawn: {told(error)}"]) from error
+        raise RecipeError([f"recipe {recipe.name}: prompts cannot be drawn: {told(error)}"]) from error
     if catalogue.is_foreign("models", recipe.network.use):
         said = f"{recipe.network.where}: network {recipe.network.use} fails in training: {told(error)}"
         raise TrainingError(said) from error
