@@ -255,9 +255,9 @@ def scenario_problem(scenario: object) -> str | None:
     stage = getattr(scenario, "stage", None)
     if stage is not None and stage not in STAGES:
         return f"stage: expected one of {', '.join(STAGES)}, got {stage!r}"
-    name = getattr(scenario, "name", None)
-    if name is not None and not isinstance(name, str):
-        return f"name: expected text, got {name!r}"
+    called = getattr(scenario, "name", None)
+    if called is not None and not isinstance(called, str):
+        return f"name: expected text, got {called!r}"
     return None
 
 

@@ -82,39 +82,73 @@ def test_a_broken_twin_is_refused_by_name(name: str, home: str, written: Written
 
 BOOM = '__import__("builtins").exec("raise RuntimeError(\'boom\')")'
 RAISING = {
-    "scenarios: import": ("scenarios", "@dataclass(frozen=True)\nclass Flip", f"{BOOM}\n\n\nclass Flip"),
-    "scenarios: exit on import": ("scenarios", "@dataclass(frozen=True)\nclass Flip", "raise SystemExit('boom')\n\n\nclass Flip"),
-    "scenarios: building": ("scenarios", "    severities =", f"    def __post_init__(self):\n        {BOOM}\n\n    severities ="),
-    "scenarios: identity": ("scenarios", "return 0.0", BOOM),
-    "scenarios: shift": ("scenarios", "if severity not in (0.0, 1.0):", f"if severity == 1.0:\n            {BOOM}\n        if False:"),
-    "scenarios: severities": ("scenarios", "    severities = (0.0, 1.0)", f"    severities = property(lambda self: {BOOM})"),
-    "scenarios: stage": ("scenarios", "    severities =", f"    stage = property(lambda self: {BOOM})\n    severities ="),
-    "scenarios: name": ("scenarios", "    severities =", f"    name = property(lambda self: {BOOM})\n    severities ="),
-    "scenarios: headline": ("scenarios", "    def identity", f"    def headline_size(self, law):\n        {BOOM}\n\n    def identity"),
-    "scenarios: moments": ("scenarios", "    def move", f"    def moments(self, before, draws):\n        {BOOM}\n\n    def move"),
-    "function_classes: gaussian": ("function_classes", "gaussian = True", f"gaussian = property(lambda self: {BOOM})"),
-    "function_classes: draw": ("function_classes", 'return draws.per_prompt("weights", (self.n_dims,))', BOOM),
-    "function_classes: value": ("function_classes", "return (x.square() * hidden[:, None, :]).sum(-1)", BOOM),
-    "function_classes: kernel": ("function_classes", "return first_x.square() @ second_x.square().mT", BOOM),
-    "function_classes: second moment": ("function_classes", "    def kernel", f"    def second_moment(self):\n        {BOOM}\n\n    def kernel"),
-    "function_classes: posterior": ("function_classes", "    def kernel", f"    def posterior(self, *args):\n        {BOOM}\n\n    def kernel"),
-    "models: building": ("models", "    def predict", f"    def __init__(self):\n        {BOOM}\n\n    def predict"),
-    "models: bind": ("models", "    def predict", f"    def bind(self, training):\n        {BOOM}\n\n    def predict"),
-    "models: predict": ("models", "        seen", f"        {BOOM}\n        seen"),
-    "architectures: build": ("architectures", "return RunningMean(self.width)", BOOM),
-    "architectures: forward": ("architectures", "        sums", f"        {BOOM}\n        sums"),
-    "executors: building": ("executors", "        pass", f"        {BOOM}"),
-    "executors: enter": ("executors", "return self", BOOM),
-    "executors: exit": ("executors", "return None", BOOM),
-}  # fmt: skip
-"""What a plugin may raise, and where: kind, a place in its toy, and what stands there instead."""
+    "scenarios: import": ("scenarios", "@dataclass(frozen=True)\nclass Flip", "BOOM\n\n\nclass Flip"),
+    "scenarios: exit on import": (
+        "scenarios",
+        "@dataclass(frozen=True)\nclass Flip",
+        "raise SystemExit('boom')\n\n\nclass Flip",
+    ),
+    "scenarios: building": (
+        "scenarios",
+        "    severities =",
+        "    def __post_init__(self):\n        BOOM\n\n    severities =",
+    ),
+    "scenarios: identity": ("scenarios", "return 0.0", "BOOM"),
+    "scenarios: shift": (
+        "scenarios",
+        "if severity not in (0.0, 1.0):",
+        "if severity == 1.0:\n            BOOM\n        if False:",
+    ),
+    "scenarios: severities": (
+        "scenarios",
+        "    severities = (0.0, 1.0)",
+        "    severities = property(lambda self: BOOM)",
+    ),
+    "scenarios: stage": ("scenarios", "    severities =", "    stage = property(lambda self: BOOM)\n    severities ="),
+    "scenarios: name": ("scenarios", "    severities =", "    name = property(lambda self: BOOM)\n    severities ="),
+    "scenarios: headline": (
+        "scenarios",
+        "    def identity",
+        "    def headline_size(self, law):\n        BOOM\n\n    def identity",
+    ),
+    "scenarios: moments": (
+        "scenarios",
+        "    def move",
+        "    def moments(self, before, draws):\n        BOOM\n\n    def move",
+    ),
+    "function_classes: gaussian": ("function_classes", "gaussian = True", "gaussian = property(lambda self: BOOM)"),
+    "function_classes: draw": ("function_classes", 'return draws.per_prompt("weights", (self.n_dims,))', "BOOM"),
+    "function_classes: value": ("function_classes", "return (x.square() * hidden[:, None, :]).sum(-1)", "BOOM"),
+    "function_classes: kernel": ("function_classes", "return first_x.square() @ second_x.square().mT", "BOOM"),
+    "function_classes: second moment": (
+        "function_classes",
+        "    def kernel",
+        "    def second_moment(self):\n        BOOM\n\n    def kernel",
+    ),
+    "function_classes: posterior": (
+        "function_classes",
+        "    def kernel",
+        "    def posterior(self, *args):\n        BOOM\n\n    def kernel",
+    ),
+    "models: building": ("models", "    def predict", "    def __init__(self):\n        BOOM\n\n    def predict"),
+    "models: bind": ("models", "    def predict", "    def bind(self, training):\n        BOOM\n\n    def predict"),
+    "models: predict": ("models", "        seen", "        BOOM\n        seen"),
+    "architectures: build": ("architectures", "return RunningMean(self.width)", "BOOM"),
+    "architectures: forward": ("architectures", "        sums", "        BOOM\n        sums"),
+    "executors: building": ("executors", "        pass", "        BOOM"),
+    "executors: enter": ("executors", "return self", "BOOM"),
+    "executors: exit": ("executors", "return None", "BOOM"),
+}
+"""What a plugin may raise, and where: kind, a place in its toy, and what stands there instead (BOOM raises)."""
 
 
 @pytest.mark.parametrize("name", RAISING)
 def test_whatever_a_plugin_raises_is_told_and_never_an_internal_error(name: str, written: Written) -> None:
     kind, old, new = RAISING[name]
     assert old in TOYS[kind].source
-    arguments = written(kind, dataclasses.replace(TOYS[kind], source=TOYS[kind].source.replace(old, new)), "file")
+    arguments = written(
+        kind, dataclasses.replace(TOYS[kind], source=TOYS[kind].source.replace(old, new.replace("BOOM", BOOM))), "file"
+    )
     code, said = command("validate", *arguments)
     assert code == 2, said
     assert "boom" in said
@@ -207,7 +241,7 @@ def test_what_has_moved_since_0_1_names_the_page(written: Written, tmp_path: Pat
 
 
 def test_workers_find_what_a_suite_takes_from_files(
-    written: Written, icl_bench: Callable[..., "subprocess.CompletedProcess[str]"], tmp_path: Path
+    written: Written, icl_bench: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     """A scenario and a function class, in two processes as in one."""
     written("function_classes", TOYS["function_classes"], "file")
