@@ -42,6 +42,7 @@ layers:
 
 bench: .venv/installed-test ## the figures in the README, measured side by side
 	$(BIN)/python benchmarks/least_squares.py
+	$(BIN)/python -m benchmarks.nearest_neighbours
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/harness.py
 	$(BIN)/python -m benchmarks.networks

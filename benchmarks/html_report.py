@@ -133,6 +133,10 @@ def _rows(
         "status": ["ok"] * count,
         "message": [""] * count,
         "seconds": np.full(count, 0.1),
+        "statistic": ["mean"] * count,
+        "value": flat,
+        "value_low": flat - reach,
+        "value_high": flat + reach,
     }
     schema = scores_schema()
     return pa.table({name: pa.array(given[name], schema.field(name).type) for name in schema.names}, schema=schema)

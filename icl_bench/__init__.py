@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from icl_bench.assemble import load_model, load_scenario
     from icl_bench.compare.comparison import Comparison, compare_runs
+    from icl_bench.errors import NoClosedForm
     from icl_bench.laws.dials import Dial
     from icl_bench.laws.draws import Draws
     from icl_bench.laws.law import PromptLaw
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from icl_bench.networks.mixing import Mixer
     from icl_bench.networks.stack import Stack
     from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
-    from icl_bench.protocols import RatioMetric
+    from icl_bench.protocols import PlainMetric, RatioMetric
     from icl_bench.run import Run, read_run, run_suite
 
 __version__ = "0.1.0"
@@ -47,8 +48,10 @@ _HOME = {
     "MeanHead": "icl_bench.networks.heads",
     "Mixer": "icl_bench.networks.mixing",
     "Moments": "icl_bench.laws.moments",
+    "NoClosedForm": "icl_bench.errors",
     "NoisePart": "icl_bench.laws.parts",
     "ObservePart": "icl_bench.laws.parts",
+    "PlainMetric": "icl_bench.protocols",
     "Posterior": "icl_bench.laws.parts",
     "Prediction": "icl_bench.prompts",
     "PromptBatch": "icl_bench.prompts",
@@ -78,8 +81,10 @@ __all__ = [
     "MeanHead",
     "Mixer",
     "Moments",
+    "NoClosedForm",
     "NoisePart",
     "ObservePart",
+    "PlainMetric",
     "Posterior",
     "Prediction",
     "PromptBatch",

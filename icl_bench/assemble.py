@@ -22,9 +22,19 @@ from icl_bench.laws.law import STAGES, PromptLaw
 from icl_bench.laws.parts import RowsPart, TaskPart
 from icl_bench.laws.sizes import Sizes
 from icl_bench.plan import PromptSet
-from icl_bench.protocols import Metric, Model, Scenario
+from icl_bench.protocols import Metric, Model, Scenario, declared, is_ratio
 from icl_bench.seeding import Streams
-from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Severity, Suite
+from icl_bench.suite import (
+    Factor,
+    MetricSpec,
+    ModelSpec,
+    PromptSettings,
+    ScenarioSpec,
+    Severity,
+    Suite,
+    metric_spec,
+)
+from icl_bench.tables.metric_cards import MetricCard
 
 
 def load_model(name: str, **arguments: Any) -> Model:
@@ -377,19 +387,58 @@ def is_foreign(spec: ModelSpec) -> bool:
     return catalogue.is_foreign("models", spec.use)
 
 
-def build_metrics(names: tuple[str, ...]) -> dict[str, Metric]:
-    """Return the named metrics, and after them the ones whose columns they need, by name."""
+def build_metrics(suite: Suite) -> dict[str, Metric]:
+    """Return label -> metric for every metric of a suite, and after them the ones whose columns ratios need.
+
+    What is built need not be a metric: `icl_bench.metric_contracts` says what it lacks. Raises SuiteError with every
+    one that cannot be built, and where it was asked for.
+    """
     built: dict[str, Metric] = {}
-    waiting = list(names)
+    problems: list[str] = []
+    waiting = [(spec, spec.where) for spec in suite.metrics]
     while waiting:
-        name = waiting.pop(0)
-        if name in built:
+        spec, where = waiting.pop(0)
+        if spec.label in built:
             continue
-        kind, _, argument = name.partition(":")
-        metric: Metric = catalogue.build("metrics", kind, {"reference": argument} if argument else {})
-        built[name] = metric
-        waiting.extend(column for column in (metric.of, metric.over) if column is not None)
+        try:
+            built[spec.label] = catalogue.build("metrics", spec.use, spec.arguments, suite.folder)
+        except PluginError as error:
+            problems.append(f"{where}: metric {spec.label!r}: {error}")
+            continue
+        waiting.extend((metric_spec(column), where) for column in _columns(built[spec.label]))
+    if problems:
+        raise SuiteError(problems)
     return built
+
+
+def _columns(metric: Metric) -> list[str]:
+    """Return the columns that a ratio is made of; none for another metric, or where the declaration is broken."""
+    named = [declared(metric, name) for name in ("of", "over")] if is_ratio(metric) else []
+    return [column for column in named if isinstance(column, str)]
+
+
+def metric_cards(suite: Suite, metrics: Mapping[str, Metric]) -> dict[str, MetricCard]:
+    """Return label -> card of metrics that `build_metrics` built and whose declarations are sound."""
+    asked = {spec.label: spec for spec in suite.metrics}
+    return {label: _card(asked.get(label) or metric_spec(label), label, metric) for label, metric in metrics.items()}
+
+
+def _card(spec: MetricSpec, label: str, metric: Metric) -> MetricCard:
+    ratio = is_ratio(metric)
+    return MetricCard(
+        use=spec.use,
+        unit=metric.unit,
+        direction=metric.direction,
+        can_be_negative=metric.can_be_negative,
+        role=metric.role,
+        statistic=metric.statistic,
+        needs_model=metric.needs_model,
+        of=declared(metric, "of") if ratio else label,
+        over=declared(metric, "over") if ratio else None,
+        level=declared(metric, "level") if metric.statistic == "quantile" else None,
+        reference=declared(metric, "reference") if metric.role == "distance" else None,
+        arguments=json.loads(json.dumps(dict(spec.arguments), default=str)),  # a TOML date is no JSON
+    )
 
 
 def model_digest(suite: Suite, spec: ModelSpec) -> str:
@@ -408,7 +457,7 @@ def question_digest(suite: Suite) -> str:
     """
     uses = [("scenarios", factor.use) for spec in suite.scenarios for factor in spec.factors]
     uses += [("scenarios", factor.use) for factor in suite.training.factors or ()]
-    uses += [("metrics", name.partition(":")[0]) for name in suite.metrics]
+    uses += [("metrics", spec.use) for spec in suite.metrics]
     settings = [suite.prompts, *(spec.prompts for spec in suite.scenarios)]
     uses += [("function_classes", prompts.function_class) for prompts in settings]
     return _digest([suite.question_digest, sorted({_origin(kind, use, suite.folder) for kind, use in uses})])

@@ -6,8 +6,10 @@ They attach themselves: the test-suite runs them over the whole catalogue, `icl-
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 import torch
@@ -21,30 +23,85 @@ from icl_bench.seeding import Streams
 
 
 def prediction_problem(prediction: object, prompts: PromptBatch) -> str | None:
-    """Return what is wrong with the form of an answer, or None: type, shape, kind of number."""
+    """Return what is wrong with the form of an answer, or None: types, shapes, kinds of number, order of quantiles.
+
+    Whether its numbers are finite is not asked: a model that diverges has an answer of the right form.
+    """
     if not isinstance(prediction, Prediction):
         return f"predict: expected an icl_bench.Prediction, got {type(prediction).__name__}"
-    mean = prediction.mean
-    if not isinstance(mean, Tensor):
-        return f"Prediction.mean: expected a tensor, got {type(mean).__name__}"
-    expected = (prompts.n_prompts, prompts.n_queries)
-    if tuple(mean.shape) != expected:
-        return f"Prediction.mean: expected shape (prompt, query) = {expected}, got {tuple(mean.shape)}"
-    if not mean.is_floating_point():
-        return f"Prediction.mean: expected a floating-point tensor, got {mean.dtype}"
+    queries = (prompts.n_prompts, prompts.n_queries)
+    problem = _tensor_problem("mean", prediction.mean, "(prompt, query)", queries)
+    if problem is None and prediction.std is not None:
+        problem = _tensor_problem("std", prediction.std, "(prompt, query)", queries)
+        if problem is None and bool((prediction.std < 0).any()):
+            problem = "Prediction.std: expected no negative number (it is a standard deviation)"
+    return problem or _quantiles_problem(prediction, queries)
+
+
+def _tensor_problem(part: str, tensor: object, axes: str, expected: tuple[int, ...]) -> str | None:
+    """Return what is wrong with the form of one tensor of an answer, or None."""
+    if not isinstance(tensor, Tensor):
+        return f"Prediction.{part}: expected a tensor, got {type(tensor).__name__}"
+    if tuple(tensor.shape) != expected:
+        return f"Prediction.{part}: expected shape {axes} = {expected}, got {tuple(tensor.shape)}"
+    if not tensor.is_floating_point():
+        return f"Prediction.{part}: expected a floating-point tensor, got {tensor.dtype}"
     return None
 
 
+def _quantiles_problem(prediction: Prediction, queries: tuple[int, int]) -> str | None:
+    """Return what is wrong with an answer's quantiles and their levels, or None."""
+    quantiles, levels = prediction.quantiles, prediction.levels
+    if quantiles is None and levels is None:
+        return None
+    if quantiles is None:
+        return "Prediction.levels: given without quantiles; expected both or neither"
+    if levels is None:
+        return "Prediction.levels: missing; quantiles are given, so that their levels, such as (0.1, 0.5, 0.9), must be"
+    inside = isinstance(levels, tuple) and all(isinstance(level, Real) and 0.0 < level < 1.0 for level in levels)
+    if not inside or not levels or any(low >= high for low, high in itertools.pairwise(levels)):
+        return f"Prediction.levels: expected a tuple of increasing numbers between 0 and 1, got {levels!r}"
+    problem = _tensor_problem("quantiles", quantiles, "(prompt, query, level)", (*queries, len(levels)))
+    if problem:
+        return problem
+    low, high = quantiles[..., :-1], quantiles[..., 1:]
+    if bool((low - high > _tolerance(low) * (1.0 + low.abs())).any()):
+        return "Prediction.quantiles: expected each prompt's and query's to increase with their levels"
+    return None
+
+
+def _tolerance(answer: Tensor) -> float:
+    """Return how far rounding may move an answer, relative to its size."""
+    return 1e-6 if answer.dtype == torch.float64 else 1e-3
+
+
 def _differs(first: Tensor, second: Tensor) -> bool:
-    """Tell whether answers differ by more than rounding: 1e-6 in float64, 1e-3 below, relative to their size."""
-    tolerance = 1e-6 if first.dtype == torch.float64 else 1e-3
-    return bool(((first - second).abs() > tolerance * (1.0 + first.abs())).any())
+    """Tell whether answers differ by more than rounding, relative to their size."""
+    return bool(((first - second).abs() > _tolerance(first) * (1.0 + first.abs())).any())
+
+
+Parts = dict[str, Tensor]
+"""The tensors of an answer by name: mean, and std and quantiles where they are given."""
+
+
+def _moved(first: Parts, second: Parts, query: int | None = None) -> Iterator[str]:
+    """Yield the parts that differ by more than rounding (at one query, or any); a part that only one has differs."""
+    at = slice(None) if query is None else query
+    for part in {**first, **second}:
+        if part not in first or part not in second or _differs(first[part][:, at], second[part][:, at]):
+            yield part
+
+
+def _of(part: str, text: str) -> str:
+    """Return a message that names the part of the answer it is about; one that names none is about the mean."""
+    return text if part == "mean" else f"{part}: {text}"
 
 
 def model_violations(model: Model, prompts: PromptBatch) -> Iterator[str]:
     """Yield every contract that `model` breaks on a few prompts; nothing when it keeps them all.
 
-    An answer may depend on its query and its first k examples alone, and not on how prompts are batched.
+    An answer, its mean and its std and quantiles alike, may depend on its query and its first k examples alone, and
+    not on how prompts are batched.
     """
     untouched = prompts.select(slice(None))
     first = model.predict(prompts)
@@ -56,48 +113,59 @@ def model_violations(model: Model, prompts: PromptBatch) -> Iterator[str]:
         yield "predict changes its input: expected the prompts to be left as they are"
         prompts = untouched.select(slice(None))
 
-    def answers(batch: PromptBatch) -> Tensor:
-        return model.predict(batch.select(slice(None))).mean
+    def answers(batch: PromptBatch) -> Parts:
+        return model.predict(batch.select(slice(None))).parts()
 
-    if not torch.equal(torch.nan_to_num(answers(prompts)), torch.nan_to_num(first.mean)):
-        yield "two calls on the same prompts differ: expected the same answer to the bit (draw from a fixed seed)"
-    alone = torch.cat([answers(prompts.select(slice(row, row + 1))) for row in range(prompts.n_prompts)])
-    if _differs(first.mean, alone):
-        yield "answers change when prompts are batched differently: expected each prompt to be answered on its own"
+    given, again = first.parts(), answers(prompts)
+    for part in {**given, **again}:
+        bitwise = part in given and part in again and _same_bits(given[part], again[part])
+        if not bitwise:
+            text = "two calls on the same prompts differ: expected the same answer to the bit (draw from a fixed seed)"
+            yield _of(part, text)
+    rows = [answers(prompts.select(slice(row, row + 1))) for row in range(prompts.n_prompts)]
+    alone = {part: torch.cat([row[part] for row in rows]) for part in given if all(part in row for row in rows)}
+    for part in _moved(given, alone):
+        text = "answers change when prompts are batched differently: expected each prompt to be answered on its own"
+        yield _of(part, text)
     apart = replace(prompts, next_example=False)
-    if _differs(first.mean, answers(apart)):
-        yield "answers change when next_example is False: expected the same answers from the same queries"
-    yield from _dependence(answers, apart, first.mean)
+    for part in _moved(given, answers(apart)):
+        yield _of(part, "answers change when next_example is False: expected the same answers from the same queries")
+    yield from _dependence(answers, apart, given)
     if prompts.next_example:
-        yield from _own_label(answers, prompts, first.mean)
+        yield from _own_label(answers, prompts, given)
 
 
-def _dependence(answers: Callable[[PromptBatch], Tensor], prompts: PromptBatch, first: Tensor) -> Iterator[str]:
+def _same_bits(first: Tensor, second: Tensor) -> bool:
+    return torch.equal(torch.nan_to_num(first), torch.nan_to_num(second))
+
+
+def _dependence(answers: Callable[[PromptBatch], Parts], prompts: PromptBatch, first: Parts) -> Iterator[str]:
     """Check, for a few queries, that other queries and later examples do not move the answer."""
     for query in sorted({0, prompts.n_queries // 2, prompts.n_queries - 1}):
         size = prompts.context_sizes[query]
         others = prompts.query_x.flip(0) * -1.7 + 0.3
         others[:, query] = prompts.query_x[:, query]
-        if _differs(first[:, query], answers(replace(prompts, query_x=others))[:, query]):
-            yield f"the answer to query {query} depends on other queries (labels could leak through them)"
+        for part in _moved(first, answers(replace(prompts, query_x=others)), query):
+            yield _of(part, f"the answer to query {query} depends on other queries (labels could leak through them)")
         later_x, later_y = prompts.context_x.clone(), prompts.context_y.clone()
         later_x[:, size:] = later_x[:, size:] * -1.7 + 0.3
         later_y[:, size:] = later_y[:, size:] * -1.7 + 0.3
-        if _differs(first[:, query], answers(replace(prompts, context_x=later_x, context_y=later_y))[:, query]):
-            yield f"the answer to query {query} depends on examples after its first {size}"
+        for part in _moved(first, answers(replace(prompts, context_x=later_x, context_y=later_y)), query):
+            yield _of(part, f"the answer to query {query} depends on examples after its first {size}")
 
 
-def _own_label(answers: Callable[[PromptBatch], Tensor], prompts: PromptBatch, first: Tensor) -> Iterator[str]:
+def _own_label(answers: Callable[[PromptBatch], Parts], prompts: PromptBatch, first: Parts) -> Iterator[str]:
     """Check, in the one-pass form, that no answer moves with its own or a later label."""
     for query in sorted({0, prompts.n_queries // 2}):
         size = prompts.context_sizes[query]
         labels = prompts.context_y.clone()
         labels[:, size:] = labels[:, size:] * -1.7 + 0.3
-        if _differs(first[:, query], answers(replace(prompts, context_y=labels))[:, query]):
-            yield f"with next_example, the answer to query {query} depends on labels after its first {size} examples"
+        for part in _moved(first, answers(replace(prompts, context_y=labels)), query):
+            text = f"with next_example, the answer to query {query} depends on labels after its first {size} examples"
+            yield _of(part, text)
 
 
-def _equal(first: Tensor | None, second: Tensor | None) -> bool:
+def _same_values(first: Tensor | None, second: Tensor | None) -> bool:
     return first is second if first is None or second is None else torch.equal(first, second)
 
 
@@ -106,8 +174,8 @@ def _same_draw(law: PromptLaw, other: PromptLaw, seed: int) -> bool:
     return (
         first.digest == second.digest
         and first.prompts.same_values(second.prompts)
-        and _equal(first.targets.query_f, second.targets.query_f)
-        and _equal(first.targets.query_y, second.targets.query_y)
+        and _same_values(first.targets.query_f, second.targets.query_f)
+        and torch.equal(first.targets.query_y, second.targets.query_y)
     )
 
 
@@ -162,10 +230,10 @@ def _stage(scenario: Scenario, law: PromptLaw, shifted: PromptLaw, severity: flo
 
 def _purity(scenario: Scenario, law: PromptLaw, severity: float | None) -> Iterator[str]:
     """Check that shifting and drawing use named streams only, and are functions of their arguments."""
-    numpy_state, torch_state = global_states()
+    before = global_states()
     shifted = scenario.shift(law, severity)
     draw = shifted.draw(Streams(5, 1))
-    if global_states() != (numpy_state, torch_state):
+    if global_states() != before:
         yield f"severity {severity}: a global random generator was used; draw from a named stream instead"
     again = scenario.shift(law, severity)
     if not _same_draw(shifted, again, seed=5) or again.draw(Streams(5, 1)).digest != draw.digest:
@@ -176,6 +244,6 @@ def _purity(scenario: Scenario, law: PromptLaw, severity: float | None) -> Itera
 
 
 def global_states() -> tuple[bytes, bytes]:
-    """Return the states of the global random generators, numpy's and torch's, to tell whether they were used."""
+    """Return the states of numpy's and torch's global generators, which no plugin may move."""
     state = np.random.get_state(legacy=False)
     return repr(state).encode() + state["state"]["key"].tobytes(), torch.random.get_rng_state().numpy().tobytes()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from icl_bench.errors import NoClosedForm
+
 
 @dataclass(frozen=True, slots=True)
 class PromptBatch:
@@ -93,16 +95,28 @@ class PromptBatch:
 class TargetBatch:
     """What the queries of a batch should have been answered; only metrics see one."""
 
-    query_f: Tensor | None  # (prompt, query) noiseless f(x); None where only labels are known (real tables)
+    query_f: Tensor | None  # (prompt, query) noiseless f(x); None where only labels exist (rows of a real table)
     query_y: Tensor  # (prompt, query) noisy label
     bayes_mean: Tensor | None = None  # (prompt, query) posterior mean under the law the prompt was drawn from
     bayes_var: Tensor | None = None  # (prompt, query) posterior variance of f(x)
 
+    def noiseless(self) -> Tensor:
+        """Return f(x), (prompt, query); NoClosedForm where only labels are known."""
+        if self.query_f is None:
+            raise NoClosedForm("only labels are known: these prompts have no noiseless f(x)")
+        return self.query_f
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A model's answer to every query of a batch."""
+    """A model's answer to every query of a batch: the mean of the label, and what else it knows of its distribution."""
 
     mean: Tensor  # (prompt, query)
     std: Tensor | None = None  # (prompt, query) standard deviation of the label
-    quantiles: Tensor | None = None  # (prompt, query, quantile)
+    quantiles: Tensor | None = None  # (prompt, query, level) quantiles of the label
+    levels: tuple[float, ...] | None = None  # (level,) increasing, in (0, 1); given with `quantiles`, and only then
+
+    def parts(self) -> dict[str, Tensor]:
+        """Return the tensors that are given, by name: `mean`, and `std` and `quantiles` where the model has them."""
+        named = {"mean": self.mean, "std": self.std, "quantiles": self.quantiles}
+        return {name: tensor for name, tensor in named.items() if tensor is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,29 +121,62 @@ class Answer:
         return tail_index(self.parameters, context_size) if callable(tail_index) else None
 
 
-class Metric(Protocol):
-    """A loss per query. A ratio metric divides the mean of column `of` by the mean of column `over`.
+Direction = Literal["lower", "higher"]
+Role = Literal["signal", "bayes_risk", "excess", "distance"]
+Statistic = Literal["mean", "ratio of means", "quantile", "worst group"]
 
-    `needs_model` is False for what depends on the prompts alone (stored once, not once a model).
+
+class Metric(Protocol):
+    """A loss per query, and what readers must know of it: every member below is needed, and declared, never guessed.
+
+    `PlainMetric` and `RatioMetric` declare what most metrics have in common; nothing needs to inherit them. By its
+    statistic a metric has further members: `level` for "quantile", `groups` for "worst group", and for "ratio of means"
+    `of` and `over` in place of `losses` and `tail_index`. One whose role is "distance" names its `reference`.
     """
 
     @property
+    def unit(self) -> str:
+        """Unit of a loss: "squared label" for a squared difference of labels, "label", "nat", "1" for a pure number."""
+        ...
+
+    @property
+    def direction(self) -> Direction:
+        """Which is better; names ending in _error, _risk, _loss are better low, _score high."""
+        ...
+
+    @property
+    def can_be_negative(self) -> bool:
+        """Whether a loss can be below 0; one that cannot is at its best at the truth."""
+        ...
+
+    @property
+    def role(self) -> Role | None:
+        """What readers may take the metric for, None for none.
+
+        signal: what predicting zero loses; bayes_risk: what the best possible answer loses (both of the prompts
+        alone); excess: the loss above that of the best possible answer; distance: to the answers of a `reference`.
+        """
+        ...
+
+    @property
+    def statistic(self) -> Statistic:
+        """What summarises the losses of many prompts.
+
+        mean; ratio of means: of the column `of` over that of the column `over`; quantile: at `level`; worst group: the
+        worst of the means over groups of prompts, which `groups(answer)` gives as whole numbers, (prompt,).
+        """
+        ...
+
+    @property
     def needs_model(self) -> bool:
-        """Whether the loss depends on the model, not on the prompts alone."""
-        ...
-
-    @property
-    def of(self) -> str:
-        """The stored column this metric summarises: its own name, but for a ratio."""
-        ...
-
-    @property
-    def over(self) -> str | None:
-        """The column whose mean divides it, or None."""
+        """Whether the loss depends on the model; False for what depends on the prompts alone (stored once)."""
         ...
 
     def losses(self, answer: Answer) -> Tensor:
-        """Return the losses, shape (prompt, query), float64; NoClosedForm where the metric has no value."""
+        """Return the losses, shape (prompt, query), float64; NoClosedForm where the metric has no value.
+
+        `answer.targets.query_f`, `bayes_mean` and `bayes_var`, and `std` and `quantiles` of a prediction, may be None.
+        """
         ...
 
     def tail_index(self, answer: Answer, context_size: int) -> float | None:
@@ -151,9 +184,56 @@ class Metric(Protocol):
         ...
 
 
-class RatioMetric:
-    """Base of metrics that divide the mean of one stored column by the mean of another; stores nothing itself."""
+RATIO: Statistic = "ratio of means"
 
+
+class _Missing:
+    """Stands for a member that is not there; None is a value."""
+
+
+MISSING = _Missing()
+
+
+def declared(plugin: object, member: str) -> Any:
+    """Return a member of foreign code, `MISSING` where it has none, or the error that reading it raises."""
+    try:
+        return getattr(plugin, member, MISSING)
+    except Exception as error:  # a property of somebody else's class
+        return error
+
+
+def is_ratio(metric: object) -> bool:
+    """Tell whether a metric divides two columns and stores none of its own."""
+    statistic = declared(metric, "statistic")
+    return isinstance(statistic, str) and statistic == RATIO
+
+
+class PlainMetric:
+    """Base of metrics that store a loss: one of the model, without a role, summarised by its mean, its tail unknown.
+
+    What is left to declare: `unit`, `direction`, `can_be_negative` and `losses`.
+    """
+
+    role: ClassVar[Role | None] = None
+    statistic: ClassVar[Statistic] = "mean"
+    needs_model: ClassVar[bool] = True
+
+    def tail_index(self, answer: Answer, context_size: int) -> float | None:
+        """None: estimated from the losses."""
+        return None
+
+
+class RatioMetric:
+    """Base of metrics that divide the mean of one stored column by the mean of another; stores nothing itself.
+
+    `of` and `over` name metrics of the suite by their label, or of the catalogue by their name.
+    """
+
+    unit: ClassVar[str] = "1"
+    direction: ClassVar[Direction] = "lower"
+    can_be_negative: ClassVar[bool] = False
+    role: ClassVar[Role | None] = None
+    statistic: ClassVar[Statistic] = "ratio of means"
     needs_model: ClassVar[bool] = True
 
     def losses(self, answer: Answer) -> Tensor:

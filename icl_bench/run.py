@@ -18,6 +18,7 @@ from icl_bench.assemble import (
     cell_law,
     code_digest,
     identities,
+    metric_cards,
     model_digest,
     question_digest,
     training_law,
@@ -28,6 +29,7 @@ from icl_bench.evaluate.asking import Conditions
 from icl_bench.execution import Progress, execute
 from icl_bench.executor_contracts import check_executor, opened
 from icl_bench.laws.canonical import combined_digest
+from icl_bench.metric_contracts import problems_in_suite
 from icl_bench.plan import Plan, PromptSet, make_plan
 from icl_bench.protocols import Executor, Metric
 from icl_bench.provenance import now, provenance
@@ -39,6 +41,7 @@ from icl_bench.suite import Suite, single_shifts, with_n_prompts, with_seeds
 from icl_bench.suite_file import load_suite
 from icl_bench.tables.io import read_losses, read_scores, write_scores
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
+from icl_bench.tables.metric_cards import MetricCard
 from icl_bench.tables.schema import PROMPTS
 
 if TYPE_CHECKING:
@@ -125,11 +128,13 @@ def run_suite(
         suite = with_seeds(suite, _checked(seeds))
     plan = make_plan(suite, models, scenarios)
     metrics = check_suite(suite, plan)
+    check_metrics(suite, metrics)
     check_device(device)
     n_workers = 1 if executor == "serial" else max(1, workers or 1)
     check_executor(executor, n_workers)
     conditions = Conditions(device=device, time_limit=time_limit)
-    manifest = _manifest(suite, conditions, executor, n_workers, command)
+    cards = metric_cards(suite, metrics)
+    manifest = _manifest(suite, cards, conditions, executor, n_workers, command)
     folder_path = Path(out) if out is not None else Path("results") / suite.name
     started = time.monotonic()
     with open_run_folder(folder_path, manifest, fresh) as folder:
@@ -139,7 +144,7 @@ def run_suite(
         with opened(executor, n_workers) as pool:
             execute(suite, plan, folder, manifest.run_digest, conditions, pool, telling)
             telling.scoring()
-            manifest = _score(suite, plan, folder, metrics, manifest, pool)
+            manifest = _score(suite, plan, folder, manifest, pool)
         manifest = dataclasses.replace(manifest, finished=now(), seconds=round(time.monotonic() - started, 3))
         write_manifest(folder_path, manifest)
     return Run(folder_path, manifest)
@@ -153,7 +158,10 @@ def _checked(seeds: Sequence[int]) -> tuple[int, ...]:
 
 
 def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
-    """Build every law and metric and check every model's arguments; SuiteError names all that is refused."""
+    """Build every law and metric and check every model's arguments; SuiteError names all that is refused.
+
+    What is built need not be a metric: `check_metrics` says what it lacks.
+    """
     problems: list[str] = []
     for spec in suite.models:
         try:
@@ -168,16 +176,31 @@ def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
             cell_law(suite, prompt_set)
         except (PluginError, SuiteError, ValueError) as error:
             problems.append(f"{suite.scenarios[scenario].where}: {error}")
+    metrics: dict[str, Metric] = {}
     try:
-        metrics = build_metrics(suite.metrics)
-    except PluginError as error:
-        problems.append(f"metrics: {error}")
+        metrics = build_metrics(suite)
+    except SuiteError as error:
+        problems.extend(error.problems)
     if problems:
         raise SuiteError(list(dict.fromkeys(problems)))
     return metrics
 
 
-def _manifest(suite: Suite, conditions: Conditions, executor: str, workers: int, command: str) -> Manifest:
+def check_metrics(suite: Suite, metrics: Mapping[str, Metric]) -> None:
+    """Refuse metrics whose declarations are broken, before anything is drawn: SuiteError names every member."""
+    where = {spec.label: spec.where for spec in suite.metrics}
+    problems = [
+        f"{where.get(label, suite.name)}: metric {label!r}: {problem}"
+        for label, metric in metrics.items()
+        for problem in problems_in_suite(label, metrics)
+    ]
+    if problems:
+        raise SuiteError(problems)
+
+
+def _manifest(
+    suite: Suite, cards: Mapping[str, MetricCard], conditions: Conditions, executor: str, workers: int, command: str
+) -> Manifest:
     run_digest = hashlib.blake2b(
         "/".join([question_digest(suite), conditions.device, code_digest()]).encode(), digest_size=16
     ).hexdigest()
@@ -192,7 +215,8 @@ def _manifest(suite: Suite, conditions: Conditions, executor: str, workers: int,
         n_dims=suite.prompts.n_dims,
         scenarios=tuple(spec.label for spec in suite.scenarios),
         models={spec.label: model_digest(suite, spec) for spec in suite.models},
-        metrics=suite.metrics,
+        metrics=tuple(spec.label for spec in suite.metrics),
+        metric_cards=cards,
         identities={label: repr(value) for label, value in identities(suite).items()},
         noise_variance=suite.prompts.noise_std**2,
         factors=single_shifts(suite),
@@ -206,11 +230,9 @@ def _manifest(suite: Suite, conditions: Conditions, executor: str, workers: int,
     )
 
 
-def _score(
-    suite: Suite, plan: Plan, folder: RunFolder, metrics: Mapping[str, Metric], manifest: Manifest, pool: Executor
-) -> Manifest:
+def _score(suite: Suite, plan: Plan, folder: RunFolder, manifest: Manifest, pool: Executor) -> Manifest:
     """Write scores.parquet from all finished cells of the suite; return the manifest with digests and counts."""
-    columns = tuple(MetricColumns(name, metric.of, metric.over, metric.needs_model) for name, metric in metrics.items())
+    columns = tuple(MetricColumns(label, card) for label, card in manifest.metric_cards.items())
     finished = dict(_finished_cells(suite, folder))
     jobs = [
         ScoringJob(place, suite.name, suite.version, columns, cells) for place, cells in enumerate(finished.values())

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icl_bench.statistics.contrasts import ratio_interval
+from icl_bench.statistics.groups import worst_group
 from icl_bench.statistics.intervals import Estimate, mean_interval
-from icl_bench.statistics.quantiles import Quantiles, ordered_quantiles
+from icl_bench.statistics.quantiles import Quantiles, ordered_quantiles, quantile_interval
 from icl_bench.statistics.tails import Tails, tails
 from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses
+from icl_bench.tables.metric_cards import MetricCard, group_column
 from icl_bench.tables.schema import PROMPTS, scores_schema
 
 Array = NDArray[np.float64]
@@ -32,12 +34,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class MetricColumns:
-    """What a metric summarises: the mean of `of`, over the mean of `over` for a ratio."""
+    """What a metric summarises and how: `card.of`, over the mean of `card.over` for a ratio."""
 
     name: str
-    of: str
-    over: str | None
-    needs_model: bool
+    card: MetricCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,14 @@ def _rows(job: ScoringJob) -> Iterator[dict[str, Any]]:
     cells = job.cells
     shared = _gather(cells[PROMPTS]) if PROMPTS in cells and not _failed(cells[PROMPTS]) else {}
     for model, blocks in cells.items():
-        wanted = [metric for metric in job.metrics if metric.needs_model == (model != PROMPTS)]
+        wanted = [metric for metric in job.metrics if metric.card.needs_model == (model != PROMPTS)]
         base = _base_row(job, model, blocks)
         failed = _failed(blocks)
         if failed is not None:
             yield {**base, "status": failed.status, "message": failed.message}
             continue
         losses = shared if model == PROMPTS else shared | _gather(blocks)
-        ordered = {name: _ordered(losses[name]) for name in {metric.of for metric in wanted} & losses.keys()}
+        ordered = {name: _ordered(losses[name]) for name in {metric.card.of for metric in wanted} & losses.keys()}
         for metric in wanted:
             yield from _metric_rows(base, metric, blocks, losses, ordered)
 
@@ -120,32 +120,58 @@ def _metric_rows(
     ordered: Mapping[str, NDArray[np.float32]],
 ) -> Iterator[dict[str, Any]]:
     header, outcome = blocks[0].header, blocks[0].outcome
-    missing = [name for name in (metric.of, metric.over) if name is not None and name not in losses]
+    card, base = metric.card, {**base, "metric": metric.name, "statistic": metric.card.statistic}
+    missing = [name for name in (card.of, card.over) if name is not None and name not in losses]
     if missing:
         reason = outcome.absent.get(missing[0], f"the column {missing[0]} is missing")
-        yield {**base, "metric": metric.name, "status": "skipped", "message": reason}
+        yield {**base, "status": "skipped", "message": reason}
         return
-    values = losses[metric.of]
-    known = tails(outcome.tails.get(metric.of), values)
-    if metric.over is None:
+    values = losses[card.of]
+    known = tails(outcome.tails.get(card.of), np.abs(values) if card.can_be_negative else values)
+    if card.over is None:
         estimate = mean_interval(values, header.cluster_size)
         scale = np.ones(values.shape[1])
     else:
-        denominator = losses[metric.over]
+        denominator = losses[card.over]
         estimate = ratio_interval(values, denominator, header.cluster_size)
         scale = denominator.mean(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = ordered_quantiles(ordered[metric.of], scale)
-    yield from _size_rows(base, metric.name, header, estimate, spread, known)
+        spread = ordered_quantiles(ordered[card.of], scale)
+    own = _own_statistic(metric, header, estimate, known, losses, ordered)
+    yield from _size_rows(base, header, estimate, spread, known, own)
+
+
+def _own_statistic(
+    metric: MetricColumns,
+    header: UnitHeader,
+    estimate: Estimate,
+    known: Tails,
+    losses: Mapping[str, Array],
+    ordered: Mapping[str, NDArray[np.float32]],
+) -> Estimate:
+    """Return what the metric is summarised by, (size,), NaN where it or its interval does not exist."""
+    card, independent = metric.card, header.cluster_size == 1
+    if card.statistic == "quantile":
+        assert card.level is not None
+        found = quantile_interval(ordered[card.of], card.level)
+        has_value, has_interval = np.full_like(known.has_mean, True), np.full_like(known.has_mean, independent)
+    else:
+        found, has_value, has_interval = estimate, known.has_mean, known.has_variance
+        if card.statistic == "worst group":
+            groups = losses[group_column(metric.name)][:, 0].astype(np.int64)
+            found = worst_group(losses[card.of], groups, card.direction == "lower")
+            has_interval = has_interval & independent
+    low, high = (np.where(has_interval, end, np.nan) for end in (found.low, found.high))
+    return Estimate(np.where(has_value, found.value, np.nan), found.stderr, low, high)
 
 
 def _size_rows(
     base: Mapping[str, Any],
-    metric: str,
     header: UnitHeader,
     estimate: Estimate,
     spread: Quantiles,
     known: Tails,
+    own: Estimate,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per context size, printing only the statistics that exist (THEORY, section 4)."""
     columns: dict[str, Sequence[object]] = {
@@ -157,11 +183,14 @@ def _size_rows(
         "stderr": _numbers(estimate.stderr, known.has_variance),
         "ci_low": _numbers(estimate.low, known.has_variance),
         "ci_high": _numbers(estimate.high, known.has_variance),
+        "value": _numbers(own.value),
+        "value_low": _numbers(own.low),
+        "value_high": _numbers(own.high),
     }
     for name in ("q10", "median", "q90", "median_low", "median_high"):
         columns[name] = _numbers(getattr(spread, name))
     for has_variance, *numbers in zip(known.has_variance.tolist(), *columns.values(), strict=True):
-        row = {**base, "metric": metric, **dict(zip(columns, numbers, strict=True))}
+        row = {**base, **dict(zip(columns, numbers, strict=True))}
         row["message"] = _why_null(row, has_variance)
         yield row
 
@@ -174,6 +203,13 @@ def _numbers(values: Array, printed: NDArray[np.bool_] | bool = True) -> list[fl
 
 def _why_null(row: Mapping[str, Any], has_variance: bool) -> str:
     """Return why a statistic of a row is null, empty when none is."""
+    reasons = [_why_no_mean(row, has_variance)]
+    if row["value"] is not None and row["value_low"] is None and row["statistic"] in ("quantile", "worst group"):
+        reasons.append(f"no interval of the {row['statistic']}: its prompts share random draws, or are too few for one")
+    return "; ".join(filter(None, reasons))
+
+
+def _why_no_mean(row: Mapping[str, Any], has_variance: bool) -> str:
     if not row["mean_exists"]:
         return "the mean does not exist (tail index <= 1): see the median"
     if row["mean"] is None:

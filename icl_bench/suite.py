@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from icl_bench import catalogue
+
 Severity = float | None
 
 
@@ -66,6 +68,37 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One metric of a suite; its label is what tables call it and the column that it stores."""
+
+    use: str
+    label: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    where: str = field(default="", compare=False)  # file:line, for messages
+
+
+def metric_spec(
+    use: str, arguments: Mapping[str, Any] | None = None, name: str | None = None, where: str = ""
+) -> MetricSpec:
+    """Return the metric that a suite asks for as `use`, called `name` or, by default, what `use` calls it.
+
+    `agreement:ols` is short for `agreement` with the argument `reference = "ols"`, and either is called
+    `agreement:ols`. Raises ValueError when the reference is given twice.
+    """
+    arguments = dict(arguments or {})
+    if catalogue.is_file_reference(use):
+        return MetricSpec(use, name or use.rpartition(":")[2], arguments, where)
+    plugin, colon, reference = use.partition(":")
+    if colon and "reference" in arguments:
+        raise ValueError(f"the reference is given twice: in {use!r} and as reference = {arguments['reference']!r}")
+    if colon:
+        arguments["reference"] = reference
+    compared = arguments.get("reference")
+    label = name or (f"{plugin}:{compared}" if isinstance(compared, str) else plugin)
+    return MetricSpec(plugin, label, arguments, where)
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioSpec:
     """One scenario, or a product of several, with the severities at which it is asked."""
 
@@ -88,7 +121,7 @@ class Suite:
     training: TrainingSettings
     models: tuple[ModelSpec, ...]
     scenarios: tuple[ScenarioSpec, ...]
-    metrics: tuple[str, ...]
+    metrics: tuple[MetricSpec, ...]
     text: str = field(default="", compare=False)  # the file as it was read
 
     @property
@@ -103,7 +136,7 @@ class Suite:
 
     def _digest(self, models: tuple[ModelSpec, ...]) -> str:
         content = dataclasses.asdict(dataclasses.replace(self, folder=Path(), description="", text="", models=models))
-        for spec in (*content["models"], *content["scenarios"]):
+        for spec in (*content["models"], *content["scenarios"], *content["metrics"]):
             del spec["where"]
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

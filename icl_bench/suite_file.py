@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+from icl_bench import catalogue
 from icl_bench.errors import SuiteError, nearest
 from icl_bench.section_reader import SectionReader, read_toml
 from icl_bench.suite import (
     Factor,
+    MetricSpec,
     ModelSpec,
     PromptSettings,
     ScenarioSpec,
     Suite,
     TrainingSettings,
+    metric_spec,
 )
 from icl_bench.suite_sections import (
+    MetricSection,
     MetricsSection,
     ModelSection,
     PromptsSection,
@@ -32,7 +37,6 @@ _TABLES: dict[str, type[Section]] = {
     "suite": SuiteSection,
     "prompts": PromptsSection,
     "training": TrainingSection,
-    "metrics": MetricsSection,
 }
 _LISTS: dict[str, type[Section]] = {"models": ModelSection, "scenarios": ScenarioSection}
 
@@ -56,7 +60,7 @@ class _Parser(SectionReader):
 
     def parse(self) -> Suite | None:
         """Return the suite, or None (or an unusable one) when `problems` is not empty."""
-        known = [*_TABLES, *_LISTS]
+        known = [*_TABLES, *_LISTS, "metrics"]
         for key in self.document:
             if key not in known:
                 self.problem((key,), f"unknown table{nearest(key, known)}; expected: {', '.join(known)}")
@@ -67,9 +71,7 @@ class _Parser(SectionReader):
         elif isinstance(self.document["prompts"], dict) and "context_sizes" not in self.document["prompts"]:
             self.problem(("prompts",), 'context_sizes is missing: expected "0:24" or a list')
         tables = {
-            name: self.section(
-                cls, self.document.get(name, {} if name != "metrics" else {"use": _DEFAULT_METRICS}), (name,)
-            )
+            name: self.section(cls, self.document.get(name, {}), (name,))
             for name, cls in _TABLES.items()
             if name != "suite" or "suite" in self.document
         }
@@ -77,7 +79,7 @@ class _Parser(SectionReader):
         prompts = _settings(tables["prompts"]) if tables["prompts"] else PromptSettings(context_sizes=(0,))
         models = self._models(lists["models"])
         scenarios = self._scenarios(lists["scenarios"], prompts)
-        metrics = self._metrics(tables["metrics"])
+        metrics = self._metrics(self.document.get("metrics", {"use": _DEFAULT_METRICS}))
         if tables["prompts"]:
             self.plugin("function_classes", prompts.function_class, ("prompts", "function_class"))
         head = tables.get("suite")
@@ -152,14 +154,43 @@ class _Parser(SectionReader):
         self.unique([(index, spec.label) for index, spec in specs], "scenarios")
         return tuple(spec for _, spec in specs)
 
-    def _metrics(self, section: MetricsSection | None) -> tuple[str, ...]:
+    def _metrics(self, value: object) -> tuple[MetricSpec, ...]:
+        """Return the metrics of `[metrics]`, the short form, or of `[[metrics]]`, a table each with its arguments."""
+        if isinstance(value, list):
+            return self._listed_metrics(self.listed("metrics", MetricSection))
+        section: MetricsSection | None = self.section(MetricsSection, value, ("metrics",))
         if section is None:
             return ()
-        for index, name in enumerate(section.use):
-            self.plugin("metrics", name.partition(":")[0], ("metrics", "use", index))
+        specs = [self._metric(use, {}, None, ("metrics", "use", index)) for index, use in enumerate(section.use)]
         if len(set(section.use)) != len(section.use):
             self.problem(("metrics", "use"), f"expected each metric once, got {', '.join(section.use)}")
-        return tuple(section.use)
+        elif len({spec.label for spec in specs}) != len(specs):
+            listed = ", ".join(section.use)
+            self.problem(
+                ("metrics", "use"),
+                f"two metrics have the same name in {listed}: list them as [[metrics]] and give one a `name`",
+            )
+        return tuple(specs)
+
+    def _listed_metrics(self, sections: Sequence[tuple[int, MetricSection]]) -> tuple[MetricSpec, ...]:
+        specs = [
+            (index, self._metric(item.use, item.arguments, item.name, ("metrics", index))) for index, item in sections
+        ]
+        self.unique([(index, spec.label) for index, spec in specs], "metrics")
+        return tuple(spec for _, spec in specs)
+
+    def _metric(
+        self, use: str, arguments: Mapping[str, Any], name: str | None, place: tuple[str | int, ...]
+    ) -> MetricSpec:
+        try:
+            spec = metric_spec(use, arguments, name, self.where(place))
+        except ValueError as error:
+            self.problem(place, str(error))
+            return MetricSpec(use, name or use)
+        self.plugin("metrics", spec.use, place if place[-2] == "use" else (*place, "use"))
+        if spec.label != spec.use and spec.label in catalogue.entries("metrics"):
+            self.problem(place, f"the name {spec.label!r} is that of another metric: give this one another `name`")
+        return spec
 
 
 def _settings(section: PromptsSection) -> PromptSettings:

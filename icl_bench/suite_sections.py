@@ -146,6 +146,13 @@ class ScenarioSection(OpenSection):
 
 
 class MetricsSection(Section):
-    """[metrics]: what is computed."""
+    """[metrics]: what is computed, in short: metrics without arguments."""
 
     use: Annotated[list[str], Field(min_length=1)]
+
+
+class MetricSection(OpenSection):
+    """[[metrics]]: one metric and its arguments."""
+
+    use: str
+    name: _Label | None = None

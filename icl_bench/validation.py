@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+
+import torch
 
 from icl_bench import catalogue
 from icl_bench.architecture_contracts import architecture_violations, is_architecture
-from icl_bench.assemble import base_law, bound, build_model, cell_law, is_foreign, training_law
+from icl_bench.assemble import CellLaw, base_law, bound, build_model, cell_law, is_foreign, training_law
 from icl_bench.contracts import model_violations, scenario_violations
+from icl_bench.evaluate.asking import Asker, Conditions, Models
 from icl_bench.evaluate.block import with_bayes
 from icl_bench.evaluate.failures import Failure, caught
 from icl_bench.executor_contracts import check_executor, executor_violations
 from icl_bench.function_class_contracts import function_class_violations
 from icl_bench.laws.law import PromptLaw
+from icl_bench.metric_contracts import metric_violations, problems_in_suite
 from icl_bench.plan import PromptSet, make_plan
 from icl_bench.prompts import PromptBatch
+from icl_bench.protocols import Answer, Metric
 from icl_bench.run import check_suite
 from icl_bench.seeding import Streams
 from icl_bench.suite import Factor, ModelSpec, PromptSettings, Suite, TrainingSettings
 from icl_bench.suite_file import load_suite
 
 FEW_PROMPTS = 4
+YARDSTICK = "ols"
+"""The model whose answers metrics are tried on: it is linear in the labels and needs to know no law."""
+
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,12 @@ def validate_suite(path: str | Path, seconds: float | None, executor: str | None
     suite = load_suite(path)
     if executor is not None:
         check_executor(executor, 1)
-    check_suite(suite, make_plan(suite))
+    metrics = check_suite(suite, make_plan(suite))
     return [
         *_function_classes(suite, seconds),
         *_scenarios(suite, seconds),
         *_models(suite, seconds),
+        *_metrics(suite, metrics, seconds),
         *_executors(executor, seconds),
     ]
 
@@ -129,6 +139,31 @@ def _models(suite: Suite, seconds: float | None) -> Iterator[Finding]:
         return
     for spec in suite.models:
         yield Finding(f"model {spec.label}", _problem(partial(violations, spec, batches), seconds))
+
+
+def _metrics(suite: Suite, metrics: Mapping[str, Metric], seconds: float | None) -> Iterator[Finding]:
+    answer = cache(partial(honest_answer, suite))
+
+    def violations(label: str) -> Iterator[str]:
+        problems = problems_in_suite(label, metrics)
+        yield from problems
+        if not problems:
+            yield from metric_violations(metrics[label], answer(), label)
+
+    for label in metrics:
+        yield Finding(f"metric {label}", _problem(partial(violations, label), seconds))
+
+
+def honest_answer(suite: Suite) -> Answer:
+    """Return what a good learner answers on a suite's unshifted prompts, with std and quantiles as of a Gaussian."""
+    law = base_law(suite.prompts, suite.folder)
+    cell = CellLaw(law, True, law.sizes.n_context)
+    asker = Asker(Models(suite), cell, with_bayes(law, law.draw(Streams(0, 0))), Conditions())
+    model, prediction = asker.reference(YARDSTICK)
+    std = torch.ones_like(prediction.mean)  # (prompt, query)
+    deviates = torch.special.ndtri(torch.tensor(LEVELS, dtype=torch.float64))
+    quantiles = prediction.mean[..., None] + deviates  # (prompt, query, level)
+    return asker.answer(model, replace(prediction, std=std, quantiles=quantiles, levels=LEVELS))
 
 
 def _problem(check: Callable[[], Iterable[str]], seconds: float | None = None) -> str:

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from icl_bench import catalogue
-from icl_bench.assemble import bound, build_metrics
+from icl_bench.assemble import bound
 from icl_bench.contracts import model_violations, scenario_violations
 from icl_bench.evaluate.block import with_bayes
 from icl_bench.function_classes.linear import Linear
@@ -26,14 +26,17 @@ from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import PromptRows, Sizes
+from icl_bench.metric_contracts import metric_violations
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import Answer, Model, Scenario
 from icl_bench.seeding import Streams
 
 LAW = PromptLaw(Linear(4), GaussianNoise(0.25), Sizes((0, 1, 2, 3, 4, 5, 7, 9)))
 TRAINING = replace(LAW, sizes=Sizes((8,)))
-ARGUMENTS = {
+ARGUMENTS: dict[str, dict[str, object]] = {
+    "agreement": {"reference": "ols"},
     "checkpoint": {"path": str(Path(__file__).parent / "data" / "garg_checkpoint")},
+    "pinball": {"level": 0.9},
     "sklearn": {"estimator": "sklearn.linear_model.Ridge"},
 }
 """Arguments without which a catalogue entry cannot be built."""
@@ -73,25 +76,20 @@ def test_every_scenario_refuses_nan(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(catalogue.entries("metrics")))
-def test_every_metric_is_finite_non_negative_and_best_at_the_truth(name: str) -> None:
-    built = build_metrics((f"{name}:ols" if name == "agreement" else name,))
+def test_every_metric_keeps_its_contracts(name: str) -> None:
+    assert list(metric_violations(catalogue.build("metrics", name, ARGUMENTS.get(name, {})), honest(), name)) == []
+
+
+def honest() -> Answer:
+    """An answer with every part that an answer can have, and all of the truth."""
     draw = with_bayes(LAW, LAW.draw(Streams(1, 0)))
     model = catalogue.build("models", "ols", {})
-    prediction = model.predict(draw.prompts)
-
-    def losses(mean: torch.Tensor, metric_name: str) -> torch.Tensor:
-        reference = (model, prediction)
-        answer = Answer(draw.prompts, draw.targets, draw.parameters, LAW, Prediction(mean), model, lambda _: reference)
-        return built[metric_name].losses(answer)
-
-    for stored, metric in built.items():
-        if metric.over is not None:
-            continue
-        values = losses(prediction.mean, stored)
-        assert values.shape == draw.targets.query_f.shape
-        assert bool((values.isfinite() & (values >= 0)).all())
-        if stored in ("squared_error", "label_error", "excess_risk"):
-            assert float(losses(draw.targets.query_f + 3.0, stored).mean()) > float(values[:, -1].mean())
+    mean = model.predict(draw.prompts).mean
+    levels = (0.1, 0.5, 0.9)
+    quantiles = mean[..., None] + torch.tensor([-1.28, 0.0, 1.28], dtype=torch.float64)
+    full = Prediction(mean, torch.ones_like(mean), quantiles, levels)
+    reference = (model, Prediction(mean * 0.5))
+    return Answer(draw.prompts, draw.targets, draw.parameters, LAW, full, model, lambda _: reference)
 
 
 def test_every_entry_has_a_summary_and_is_listed_without_import() -> None:

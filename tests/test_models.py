@@ -264,7 +264,7 @@ def test_a_model_that_needs_a_law_says_so(name: str) -> None:
 def test_what_has_no_closed_form_says_so() -> None:
     random = TRAINING.add("covariates", RandomDiagonal(1.0))
     for name in ("preconditioned_gd", "linear_self_attention"):
-        with pytest.raises(NoClosedForm, match="fixed covariance"):
+        with pytest.raises(NoClosedForm, match="from prompt to prompt"):
             answers(name, training=random)
     with pytest.raises(NoClosedForm):
         answers("bayes", test=replace(LAW, noise=StudentNoise(0.25, 3.0)))

@@ -10,8 +10,9 @@ from scipy.stats import binom
 from scipy.stats import t as student
 
 from icl_bench.statistics.contrasts import ratio_interval
+from icl_bench.statistics.groups import worst_group
 from icl_bench.statistics.intervals import cluster_means, mean_interval
-from icl_bench.statistics.quantiles import median_ranks, quantiles
+from icl_bench.statistics.quantiles import median_ranks, quantile_interval, quantile_ranks, quantiles
 from icl_bench.statistics.tails import has_moment, hill_index
 
 REPEATS = 2000
@@ -148,3 +149,59 @@ def test_hill_calls_a_light_tail_light() -> None:
     assert (hill_index(np.random.default_rng(5).chisquare(1, (2048, 200))) > 1.5).all()
     assert np.isinf(hill_index(np.ones((500, 1)))).all()
     assert np.isinf(hill_index(np.zeros((500, 1)))).all()
+
+
+@given(st.integers(1, 3000), st.floats(0.001, 0.999))
+def test_ranks_of_a_quantile_cover_exactly_and_are_the_narrowest(count: int, level: float) -> None:
+    """Binomial(count, level) rows lie below the quantile: each side misses with at most 2.5%, one rank in with more."""
+    ranks, below = quantile_ranks(count, level), binom(count, level)
+    if ranks is None:
+        assert below.pmf(0) > 0.025 or below.pmf(count) > 0.025
+        return
+    low, high = ranks
+    assert 0 <= low < high < count
+    assert below.cdf(low) <= 0.025 < below.cdf(low + 1)
+    assert below.sf(high) <= 0.025 < below.sf(high - 1)
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 7, 100, 256, 2048])
+def test_the_ranks_of_the_median_are_those_of_the_quantile_at_a_half(count: int) -> None:
+    assert quantile_ranks(count, 0.5) == median_ranks(count)
+
+
+def test_the_interval_of_a_quantile_covers_without_a_mean() -> None:
+    """Cauchy's 90% quantile is tan(0.4 pi)."""
+    ordered = np.sort(np.random.default_rng(6).standard_cauchy((256, REPEATS)), axis=0)
+    found = quantile_interval(ordered, 0.9)
+    np.testing.assert_allclose(found.value, np.quantile(ordered, 0.9, axis=0))
+    assert 0.95 <= covered(found.low, found.high, np.tan(0.4 * np.pi)) <= 0.98
+    assert np.isnan(quantile_interval(ordered[:20], 0.9).low).all()  # too few to leave 2.5% above
+
+
+@given(st.integers(0, 50), st.booleans())
+def test_the_worst_group_is_the_worst_mean(seed: int, lower_is_better: bool) -> None:
+    generator = np.random.default_rng(seed)
+    values, groups = generator.normal(size=(60, 2)), generator.integers(0, 3, 60)
+    means = [values[groups == number].mean(axis=0) for number in np.unique(groups)]
+    found = worst_group(values, groups, lower_is_better)
+    np.testing.assert_allclose(found.value, (np.max if lower_is_better else np.min)(means, axis=0))
+    one = worst_group(values, np.zeros(60, dtype=int), lower_is_better)
+    np.testing.assert_allclose([one.low, one.high], [mean_interval(values).low, mean_interval(values).high])
+
+
+def test_the_interval_of_the_worst_of_equal_groups_covers_where_the_worst_ones_own_does_not() -> None:
+    """16 groups of the same mean: the largest of their means lies above it, and a third of the time its interval."""
+    generator, groups = np.random.default_rng(7), np.repeat(np.arange(16), 40)
+    values = generator.normal(1.0, 1.0, (640, REPEATS))
+    found = worst_group(values, groups, lower_is_better=True)
+    assert covered(found.low, found.high, 1.0) >= 0.95
+    own = [mean_interval(values[groups == number]) for number in range(16)]
+    chosen = np.argmax([interval.value for interval in own], axis=0)
+    low, high = (np.choose(chosen, [getattr(interval, end) for interval in own]) for end in ("low", "high"))
+    assert covered(low, high, 1.0) < 0.75
+
+
+def test_a_group_of_one_leaves_no_interval() -> None:
+    found = worst_group(np.arange(5.0)[:, None], np.array([0, 0, 0, 0, 1]), lower_is_better=True)
+    assert found.value == 4.0
+    assert np.isnan([found.low, found.high]).all()

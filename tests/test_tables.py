@@ -13,7 +13,7 @@ import pytest
 
 from icl_bench import read_run, run_suite
 from icl_bench.errors import IclBenchError, NotComparableError, OutputError, TableError
-from icl_bench.tables.io import read_header, read_scores, read_unit_losses, replacing, verify_unit
+from icl_bench.tables.io import read_header, read_score_rows, read_scores, read_unit_losses, replacing, verify_unit
 from icl_bench.tables.manifest import read_manifest
 from icl_bench.tables.schema import PROMPTS, SCHEMA_KEY, SCHEMA_VERSION, losses_schema, scores_schema
 
@@ -84,6 +84,41 @@ def test_a_newer_schema_is_refused_with_the_remedy(run_folder: Path) -> None:
     (run_folder / "manifest.json").write_text(json.dumps({**manifest, "schema_version": 99}))
     with pytest.raises(NotComparableError, match="upgrade icl-bench"):
         read_manifest(run_folder)
+
+
+def write_version_2(path: Path, *lost: str) -> None:
+    """Rewrite a table of scores as icl-bench 0.1 wrote it, without what came later and without `lost`."""
+    table = pq.read_table(path)
+    kept = table.drop_columns(["statistic", "value", "value_low", "value_high", *lost])
+    pq.write_table(kept.replace_schema_metadata({**table.schema.metadata, SCHEMA_KEY: b"2"}), path)
+
+
+def test_columns_that_came_later_are_null_in_older_scores(run_folder: Path) -> None:
+    path = run_folder / "scores.parquet"
+    before = read_scores(path)
+    write_version_2(path)
+    after = read_scores(path)
+    assert set(after.column_names) == set(before.column_names)
+    assert after["value"].null_count == after["statistic"].null_count == len(after) == len(before)
+    assert after["mean"] == before["mean"]
+    rows = read_score_rows(path, ["squared_error"])
+    assert rows
+    assert all(row["value"] is None and row["statistic"] is None for row in rows)
+
+
+def test_a_column_that_an_older_table_had_is_missed(run_folder: Path) -> None:
+    path = run_folder / "scores.parquet"
+    write_version_2(path, "median")
+    for read in (read_scores, lambda table: read_score_rows(table, ["squared_error"])):
+        with pytest.raises(TableError, match="lacks the column 'median'"):
+            read(path)
+
+
+def test_a_table_of_today_must_have_every_column(run_folder: Path) -> None:
+    path = run_folder / "scores.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["value"]), path)
+    with pytest.raises(TableError, match="lacks the column 'value'"):
+        read_scores(path)
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def _suite(path: Path) -> dict[str, Any]:
         "training_context": _training_context(suite),
         "models": [_of_model(spec) for spec in suite.models],
         "scenarios": [_of_scenario(spec) for spec in suite.scenarios],
-        "metrics": list(suite.metrics),
+        "metrics": [spec.label for spec in suite.metrics],
         "cells": plan.n_cells,
         "prompts_in_all": sum(prompt_set.n_prompts for prompt_set in plan.prompt_sets),
         "file": str(path),

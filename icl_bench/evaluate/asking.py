@@ -75,16 +75,26 @@ def predict(model: Model, prompts: PromptBatch, conditions: Conditions) -> tuple
         if given.context_x.is_cuda:
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
-    problem = prediction_problem(prediction, prompts)
-    if problem:
-        raise Failure("error", problem)
+    with caught():  # what comes back is foreign too: a tensor of no numbers, or of another machine
+        problem = prediction_problem(prediction, prompts)
+        if problem:
+            raise Failure("error", problem)
+        prediction = _on_cpu(prediction)
     if not (given.to("cpu") if given.context_x.device.type != "cpu" else given).same_values(prompts):
         raise Failure("error", "predict changes its input: expected the prompts to be left as they are")
-    mean = prediction.mean.detach().to("cpu", torch.float64)
-    if not bool(mean.isfinite().all()):
-        wrong = int((~mean.isfinite()).any(dim=1).sum())
-        raise Failure("nan", f"answers are not finite in {wrong} of {prompts.n_prompts} prompts of the block")
-    return replace(prediction, mean=mean), seconds
+    for part, tensor in prediction.parts().items():
+        if not bool(tensor.isfinite().all()):
+            wrong = int((~tensor.isfinite()).flatten(1).any(dim=1).sum())
+            named = "answers are" if part == "mean" else f"the answers' {part} {'is' if part == 'std' else 'are'}"
+            raise Failure("nan", f"{named} not finite in {wrong} of {prompts.n_prompts} prompts of the block")
+    return prediction, seconds
+
+
+def _on_cpu(prediction: Prediction) -> Prediction:
+    """Return a checked answer with every part on the CPU in float64, apart from what the model keeps."""
+    moved = {part: tensor.detach().to("cpu", torch.float64) for part, tensor in prediction.parts().items()}
+    levels = prediction.levels
+    return replace(prediction, **moved, levels=None if levels is None else tuple(float(level) for level in levels))
 
 
 def _check_contracts(model: Model, prompts: PromptBatch, conditions: Conditions) -> None:

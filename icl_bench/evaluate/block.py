@@ -13,7 +13,7 @@ from icl_bench.assemble import CellLaw, build_metrics, cell_law, is_foreign, mod
 from icl_bench.errors import NoClosedForm
 from icl_bench.evaluate.asking import Asker, Conditions, models_of
 from icl_bench.evaluate.failures import Failure, caught
-from icl_bench.evaluate.losses import Losses, losses_of, stored_metrics
+from icl_bench.evaluate.losses import Losses, losses_of, stored_columns, stored_metrics
 from icl_bench.laws.law import Draw, PromptLaw
 from icl_bench.plan import Block
 from icl_bench.prompts import Prediction, PromptBatch
@@ -48,8 +48,8 @@ def evaluate_block(
     the model about to be asked. `(prompts)` among the models stands for the losses of the prompts alone.
     """
     cell = cell_law(suite, block.prompt_set)
-    metrics = build_metrics(suite.metrics)
-    columns = [*stored_metrics(metrics, needs_model=False), *stored_metrics(metrics, needs_model=True)]
+    metrics = build_metrics(suite)
+    columns = stored_columns(metrics)
     try:
         with caught(conditions.time_limit, "drawing prompts: "):
             draw = with_bayes(cell.law, cell.law.draw(Streams(block.prompt_set.seed, block.block)))
@@ -80,7 +80,7 @@ def _header(
     cell: CellLaw,
     prompt_digest: str,
     cluster_size: int,
-    columns: list[str],
+    columns: tuple[str, ...],
     outcomes: list[ModelOutcome],
 ) -> UnitHeader:
     return UnitHeader(
@@ -97,12 +97,14 @@ def _header(
         context_sizes=cell.law.sizes.context_sizes,
         headline_size=cell.headline_size,
         cluster_size=cluster_size,
-        columns=tuple(columns),
+        columns=columns,
         outcomes=tuple(outcomes),
     )
 
 
-def _undrawn(suite: Suite, block: Block, run_digest: str, cell: CellLaw, columns: list[str], failure: Failure) -> Unit:
+def _undrawn(
+    suite: Suite, block: Block, run_digest: str, cell: CellLaw, columns: tuple[str, ...], failure: Failure
+) -> Unit:
     """Return a block that could not be drawn: what a part of the law raised is what became of every model."""
     digests = {spec.label: model_digest(suite, spec) for spec in suite.models}
     outcomes = [
@@ -114,13 +116,14 @@ def _undrawn(suite: Suite, block: Block, run_digest: str, cell: CellLaw, columns
 
 def _ask(asker: Asker, label: str, metrics: Mapping[str, Metric], block: Block) -> tuple[Losses, float | None]:
     """Return one model's losses on the block and the seconds it took; Failure when it has none."""
-    rows = block.prompt_set.rows(block.block)
+    rows, limit = block.prompt_set.rows(block.block), asker.conditions.time_limit
     if label == PROMPTS:
-        answer = asker.answer(_NoModel(), Prediction(torch.zeros_like(asker.draw.targets.query_y)))
-        return losses_of(answer, stored_metrics(metrics, needs_model=False), rows), None
+        unanswered = Prediction(torch.full_like(asker.draw.targets.query_y, torch.nan))  # it is nobody's to read
+        answer = asker.answer(_NoModel(), unanswered)
+        return losses_of(answer, stored_metrics(metrics, needs_model=False), rows, limit), None
     probe = block.block == 0 and is_foreign(asker.models.specs[label])
     answer, seconds = asker.ask(label, probe)
-    return losses_of(answer, stored_metrics(metrics, needs_model=True), rows), seconds
+    return losses_of(answer, stored_metrics(metrics, needs_model=True), rows, limit), seconds
 
 
 class _NoModel:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from icl_bench.errors import IclBenchError, NoClosedForm
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # not frozen: Python sets an exception's traceback as it passes through a `with`
 class Failure(Exception):  # noqa: N818
     """A model did not answer: why, in the words of a table row."""
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icl_bench.evaluate.failures import Failure, caught
-from icl_bench.protocols import Answer, Metric
+from icl_bench.metric_contracts import groups_problem, losses_problem, tail_problem
+from icl_bench.protocols import Answer, Metric, is_ratio
+from icl_bench.tables.metric_cards import group_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +28,33 @@ class Losses:
 def stored_metrics(metrics: Mapping[str, Metric], needs_model: bool) -> dict[str, Metric]:
     """Return the metrics that store a column: every one but ratios."""
     return {
-        name: metric
-        for name, metric in metrics.items()
-        if metric.of == name and metric.over is None and metric.needs_model == needs_model
+        name: metric for name, metric in metrics.items() if not is_ratio(metric) and metric.needs_model == needs_model
     }
 
 
-def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int) -> Losses:
-    """Average each metric's losses over a prompt's queries of one context size.
+def stored_columns(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    """Return the columns that metrics store, those of the prompts alone first: losses, and groups where they count."""
+    stored = {**stored_metrics(metrics, needs_model=False), **stored_metrics(metrics, needs_model=True)}
+    grouped = [group_column(name) for name, metric in stored.items() if metric.statistic == "worst group"]
+    return (*stored, *grouped)
 
-    Raises Failure("nan") when a loss is not finite in float32, as when a learner diverges.
+
+def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int, seconds: float | None = None) -> Losses:
+    """Average each metric's losses over a prompt's queries of one context size; each metric may take `seconds`.
+
+    Raises Failure("nan") when a loss is not finite in float32, as when a learner diverges, and Failure("error") when a
+    metric raises or gives something else than losses.
     """
     sizes, position = answer.prompts.distinct_sizes()
     found = Losses({}, {}, {})
     for name, metric in metrics.items():
         try:
-            with caught(what=f"metric {name}: "):
+            with caught(seconds, what=f"metric {name}: "):
                 losses = metric.losses(answer)
                 known = not answer.parameters.no_tail  # else no index follows, whatever a metric knows by itself
                 tails = tuple(metric.tail_index(answer, size) if known else None for size in sizes)
+                groups = _groups(name, metric, answer)
+                _check(name, losses, tails, tuple(answer.targets.query_y.shape))
         except Failure as failure:
             if failure.status != "skipped":
                 raise
@@ -56,7 +66,29 @@ def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int) -> Losse
             size = sizes[int(np.argmax(~np.isfinite(columns).all(axis=0)))]
             raise Failure("nan", f"the loss {name} overflows at context size {size}: the learner diverges")
         found.columns[name], found.tails[name] = columns, tails
+        if groups is not None:
+            column = groups[:rows, None].expand(-1, len(sizes))
+            found.columns[group_column(name)] = column.numpy().astype(np.float32)
     return found
+
+
+def _check(name: str, losses: object, tails: tuple[object, ...], shape: tuple[int, ...]) -> None:
+    """Raise Failure where a metric's own file gave something else than losses and tail indices."""
+    problems = [losses_problem(losses, shape), *map(tail_problem, tails)]
+    problem = next(filter(None, problems), "")
+    if problem:
+        raise Failure("error", f"metric {name}: {problem}")
+
+
+def _groups(name: str, metric: Metric, answer: Answer) -> Tensor | None:
+    """Return the group of each prompt, (prompt,), for a metric that is summarised by its worst one."""
+    if metric.statistic != "worst group":
+        return None
+    groups: Tensor = metric.groups(answer)  # type: ignore[attr-defined]
+    problem = groups_problem(groups, answer.prompts.n_prompts)
+    if problem:
+        raise Failure("error", f"metric {name}: {problem}")
+    return groups
 
 
 def _by_size(losses: Tensor, position: Tensor, n_sizes: int) -> Tensor:

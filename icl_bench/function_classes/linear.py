@@ -60,7 +60,7 @@ class Linear(TaskPart):
         """Return tau^2 x . C x'."""
         return self.tau**2 * (first_x @ self._matrix().to(first_x)) @ second_x.mT
 
-    def posterior(self, prompts: PromptBatch, noise_variance: float, label_scale: Tensor | None) -> Posterior:
+    def posterior(self, prompts: PromptBatch, noise_variance: float, label_scale: Tensor | None = None) -> Posterior:
         """Return the exact posterior of f at the queries under Gaussian noise.
 
         Another C is the identity in the coordinates x -> C^(1/2) x; rows and labels divided by the scale of their noise

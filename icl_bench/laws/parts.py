@@ -124,7 +124,9 @@ class TaskPart:
         """Return E[w w^T], (dim, dim), where f = w . x with ONE w a prompt; None for any other class."""
         return None
 
-    def posterior(self, prompts: PromptBatch, noise_variance: float, label_scale: Tensor | None) -> Posterior | None:
+    def posterior(
+        self, prompts: PromptBatch, noise_variance: float, label_scale: Tensor | None = None
+    ) -> Posterior | None:
         """Return the posterior of f at the queries in a form of the class's own; None when it has none.
 
         Labels are f + e, e Gaussian of standard deviation sqrt(noise_variance) times `label_scale` (prompt, context),

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from icl_bench.protocols import Answer
+from icl_bench.protocols import Answer, Direction, PlainMetric, Role
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Agreement(PlainMetric):
     """(prediction - reference's prediction)^2: which algorithm does the learner resemble (Akyurek et al. 2211.15661)?
 
     Written `agreement:NAME`, NAME any model of the catalogue that needs no argument (ols, ridge, averaging,
@@ -20,13 +20,10 @@ class Agreement:
 
     reference: str
 
-    needs_model: ClassVar[bool] = True
-    over: ClassVar[str | None] = None
-
-    @property
-    def of(self) -> str:
-        """The column, named after the reference."""
-        return f"agreement:{self.reference}"
+    unit: ClassVar[str] = "squared label"
+    direction: ClassVar[Direction] = "lower"
+    can_be_negative: ClassVar[bool] = False
+    role: ClassVar[Role | None] = "distance"
 
     def losses(self, answer: Answer) -> Tensor:
         """Return the squared difference, (prompt, query); NoClosedForm where the reference has no answer."""

@@ -8,16 +8,18 @@ from typing import ClassVar
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
-from icl_bench.protocols import Answer
+from icl_bench.protocols import Answer, Direction, PlainMetric, Role
 
 
 @dataclass(frozen=True)
-class BayesRisk:
+class BayesRisk(PlainMetric):
     """Posterior variance of f(x): the expected squared error of the best possible answer to this very prompt."""
 
+    unit: ClassVar[str] = "squared label"
+    direction: ClassVar[Direction] = "lower"
+    can_be_negative: ClassVar[bool] = False
+    role: ClassVar[Role | None] = "bayes_risk"
     needs_model: ClassVar[bool] = False
-    of: ClassVar[str] = "bayes_risk"
-    over: ClassVar[str | None] = None
 
     def losses(self, answer: Answer) -> Tensor:
         """Return the posterior variance, (prompt, query); NoClosedForm where no Bayes prediction is known."""

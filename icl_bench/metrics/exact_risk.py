@@ -8,20 +8,20 @@ from typing import ClassVar
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
-from icl_bench.protocols import Answer, LinearLearner
+from icl_bench.protocols import Answer, Direction, LinearLearner, PlainMetric
 from icl_bench.theory.linear_learners import exact_risk
 
 
 @dataclass(frozen=True)
-class ExactRisk:
+class ExactRisk(PlainMetric):
     """E[(prediction - f)^2 | X] in closed form: no label, task or query is sampled (THEORY, section 3).
 
     Its mean equals that of squared_error, with far less variance; known for learners linear in the labels.
     """
 
-    needs_model: ClassVar[bool] = True
-    of: ClassVar[str] = "exact_risk"
-    over: ClassVar[str | None] = None
+    unit: ClassVar[str] = "squared label"
+    direction: ClassVar[Direction] = "lower"
+    can_be_negative: ClassVar[bool] = False
 
     def losses(self, answer: Answer) -> Tensor:
         """Return the risk given the query's context, (prompt, query); NoClosedForm for other learners."""

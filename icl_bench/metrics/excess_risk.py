@@ -8,11 +8,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
-from icl_bench.protocols import Answer
+from icl_bench.protocols import Answer, Direction, PlainMetric, Role
 
 
 @dataclass(frozen=True)
-class ExcessRisk:
+class ExcessRisk(PlainMetric):
     """(prediction - Bayes mean)^2, whose mean is the risk minus the Bayes risk.
 
     The posterior mean is orthogonal to every function of the prompt, so
@@ -20,9 +20,10 @@ class ExcessRisk:
     (THEORY, section 4): never negative, free of label noise, 9 to 200 times less variance than a paired difference.
     """
 
-    needs_model: ClassVar[bool] = True
-    of: ClassVar[str] = "excess_risk"
-    over: ClassVar[str | None] = None
+    unit: ClassVar[str] = "squared label"
+    direction: ClassVar[Direction] = "lower"
+    can_be_negative: ClassVar[bool] = False
+    role: ClassVar[Role | None] = "excess"
 
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - Bayes mean)^2, (prompt, query); NoClosedForm where no Bayes prediction is known."""

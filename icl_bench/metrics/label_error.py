@@ -7,17 +7,17 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from icl_bench.protocols import Answer
+from icl_bench.protocols import Answer, Direction, PlainMetric
 from icl_bench.theory.tails import label_tail
 
 
 @dataclass(frozen=True)
-class LabelError:
+class LabelError(PlainMetric):
     """(prediction - y)^2: the risk plus the noise variance, for comparison with papers that report it."""
 
-    needs_model: ClassVar[bool] = True
-    of: ClassVar[str] = "label_error"
-    over: ClassVar[str | None] = None
+    unit: ClassVar[str] = "squared label"
+    direction: ClassVar[Direction] = "lower"
+    can_be_negative: ClassVar[bool] = False
 
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - y)^2, (prompt, query)."""

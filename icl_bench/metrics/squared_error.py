@@ -7,20 +7,20 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from icl_bench.protocols import Answer
+from icl_bench.protocols import Answer, Direction, PlainMetric
 
 
 @dataclass(frozen=True)
-class SquaredError:
+class SquaredError(PlainMetric):
     """(prediction - f(x))^2, whose mean is the risk."""
 
-    needs_model: ClassVar[bool] = True
-    of: ClassVar[str] = "squared_error"
-    over: ClassVar[str | None] = None
+    unit: ClassVar[str] = "squared label"
+    direction: ClassVar[Direction] = "lower"
+    can_be_negative: ClassVar[bool] = False
 
     def losses(self, answer: Answer) -> Tensor:
-        """Return (prediction - f)^2, (prompt, query)."""
-        return (answer.prediction.mean - answer.targets.query_f).square()
+        """Return (prediction - f)^2, (prompt, query); NoClosedForm where only labels are known."""
+        return (answer.prediction.mean - answer.targets.noiseless()).square()
 
     def tail_index(self, answer: Answer, context_size: int) -> float | None:
         """Return that of the model's squared error."""

@@ -7,20 +7,22 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from icl_bench.protocols import Answer
+from icl_bench.protocols import Answer, Direction, PlainMetric, Role
 
 
 @dataclass(frozen=True)
-class ZeroError:
+class ZeroError(PlainMetric):
     """f(x)^2, whose mean is the risk of predicting zero: the scale that normalises other risks."""
 
+    unit: ClassVar[str] = "squared label"
+    direction: ClassVar[Direction] = "lower"
+    can_be_negative: ClassVar[bool] = False
+    role: ClassVar[Role | None] = "signal"
     needs_model: ClassVar[bool] = False
-    of: ClassVar[str] = "zero_error"
-    over: ClassVar[str | None] = None
 
     def losses(self, answer: Answer) -> Tensor:
-        """Return f(x)^2, (prompt, query)."""
-        return answer.targets.query_f.square()
+        """Return f(x)^2, (prompt, query); NoClosedForm where only labels are known."""
+        return answer.targets.noiseless().square()
 
     def tail_index(self, answer: Answer, context_size: int) -> float | None:
         """Every moment exists."""

@@ -91,10 +91,10 @@ class BarHead:
         mean = mass @ means
         second = mass @ (variances + means**2)
         std = (second - mean**2).clamp_min(1e-12).sqrt()
-        return Prediction(mean, std, self._quantiles(mass))
+        return Prediction(mean, std, self._quantiles(mass), QUANTILES)
 
     def _quantiles(self, mass: Tensor) -> Tensor:
-        """Return (prompt, query, quantile): linear inside a bar, half-normal in the outer two."""
+        """Return (prompt, query, level): linear inside a bar, half-normal in the outer two."""
         levels = torch.tensor(QUANTILES, dtype=mass.dtype, device=mass.device).expand(*mass.shape[:-1], -1)
         below = mass.cumsum(-1)
         bar = torch.searchsorted(below, levels.contiguous()).clamp_max(N_BARS - 1)

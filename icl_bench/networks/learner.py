@@ -46,6 +46,7 @@ class Learner(nn.Module):
             torch.cat([part.mean for part in parts]),
             joined([part.std for part in parts]),
             joined([part.quantiles for part in parts]),
+            parts[0].levels,
         )
 
 

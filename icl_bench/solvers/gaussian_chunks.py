@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from icl_bench.errors import NoClosedForm
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -53,15 +55,24 @@ def gaussian_chunks(x: Tensor, y: Tensor, mean: Tensor, root: Tensor) -> Iterato
         end = min(start + chunk_rows(n_dims), n_context)
         rows, labels = x[:, start:end], y[:, start:end]
         u = rows @ root
-        factor = torch.linalg.cholesky(_plus_identity(u @ u.mT))
+        factor = _cholesky(_plus_identity(u @ u.mT))
         residual = labels[:, :, None] - rows @ mean[:, :, None]
         both = torch.linalg.solve_triangular(factor, torch.cat([u, residual], dim=-1), upper=False)
         solved, innovation = both[:, :, :-1], both[:, :, -1]
         yield Chunk(start, end, mean, root, solved, innovation, factor.diagonal(dim1=1, dim2=2))
         if end < n_context:
             mean = mean + (root @ (solved.mT @ both[:, :, -1:]))[:, :, 0]
-            small = torch.linalg.cholesky(_plus_identity(u.mT @ u))
+            small = _cholesky(_plus_identity(u.mT @ u))
             root = torch.linalg.solve_triangular(small.mT, root, upper=True, left=False)
+
+
+def _cholesky(matrix: Tensor) -> Tensor:
+    """Return the factor; NoClosedForm where rounding has made the matrix indefinite (see the limit on |U|)."""
+    try:
+        factor: Tensor = torch.linalg.cholesky(matrix)
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        raise NoClosedForm("no posterior in float64: the Gram matrix of the examples is indefinite") from error
+    return factor
 
 
 def _plus_identity(matrix: Tensor) -> Tensor:

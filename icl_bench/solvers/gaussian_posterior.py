@@ -1,47 +1,113 @@
 """Ridge regression after every prefix of a prompt at once, with posterior variances and evidence.
 
-With the chunks of `gaussian_chunks` from the prior N(0, S), S = I / penalty, and v = M G^T x_q at a query,
+Three ways to one answer, each prompt by the cheapest that is right for it:
 
-    mean_k = sum_{i<k} v_i z_i        leverage_k = x_q.S x_q - sum_{i<k} v_i^2        log det K_k = 2 sum_{i<k} log L_ii
+1. The Gram matrix, where max |x|^2/penalty is moderate. With the chunks of `gaussian_chunks` from the prior N(0, S),
+   S = I / penalty, and v = M G^T x_q at a query,
 
-where K = X S X^T + I. Answers lose about 1e-16 |X|^2 / penalty: for a penalty below 1e-8 use the min-norm solver.
+       mean_k = sum_{i<k} v_i z_i     leverage_k = x_q.S x_q - sum_{i<k} v_i^2     log det K_k = 2 sum_{i<k} log L_ii
+
+   where K = X S X^T + I. It loses 1e-16 |X|^2 / penalty.
+2. `carlson`, where that is too much and the examples are independent beyond doubt.
+3. `truncated_svd`, where their rank is in doubt and the penalty so small that rounding would be taken for a direction.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from icl_bench.errors import NoClosedForm
 from icl_bench.prompts import PromptBatch
+from icl_bench.protocols import LinearMaps
+from icl_bench.solvers.carlson import square_root_posterior, square_root_weights
 from icl_bench.solvers.gaussian_chunks import Chunk, gaussian_chunks
-from icl_bench.solvers.prefix_moments import sum_at_sizes
+from icl_bench.solvers.numerical_rank import clearly_independent, largest_norms, leading_pivots
+from icl_bench.solvers.posterior_at_queries import GaussianPosterior
+from icl_bench.solvers.prefix_moments import prefix_gram, sum_at_sizes
+from icl_bench.solvers.truncated_svd import spectral_posterior, spectral_weights
 
+GRAM_LIMIT = 1e5
+"""Largest max |x|^2/penalty that the Gram matrix may meet: it loses 2e-11 there."""
 
-@dataclass(frozen=True, slots=True)
-class GaussianPosterior:
-    """Posterior of w . x at each query, for w ~ N(0, s2/penalty I) and noise variance s2."""
+LARGEST_RATIO = 1e250
+"""Largest max |x|^2/penalty that float64 can hold through an update."""
 
-    mean: Tensor  # (prompt, query)
-    leverage: Tensor  # (prompt, query) posterior variance of w . x in units of s2
-    fit: Tensor  # (prompt, query) y^T K^-1 y of the query's context
-    log_det: Tensor  # (prompt, query) log det K of the query's context
-
-    def log_evidence(self, noise_variance: float, sizes: tuple[int, ...]) -> Tensor:
-        """Return log p(y | X) of each query's context, shape (prompt, query)."""
-        count = torch.tensor(sizes, dtype=torch.float64, device=self.fit.device)
-        constant = count * math.log(2.0 * math.pi * noise_variance)
-        return -0.5 * (self.fit / noise_variance + self.log_det + constant)
+NEGLIGIBLE = 1e-10
+"""Largest weight, relative to |y|/|X|, that the rounding of the input may put in directions it does not have."""
 
 
 def gaussian_posterior(prompts: PromptBatch, penalty: float) -> GaussianPosterior:
     """Return the posterior at every query for a ridge penalty > 0 (noise variance over prior variance).
 
-    Raises ValueError when the penalty is not a positive number.
+    Raises ValueError when the penalty is not a positive number, NoClosedForm when the examples cannot be squared in
+    float64.
     """
+    gram, independent = routes(prompts, penalty)
+    if bool(gram.all()):
+        return _gram_posterior(prompts, penalty)
+    found = GaussianPosterior.empty(prompts.query_x.double())
+    for chosen, solve in (
+        (gram, _gram_posterior),
+        (independent & ~gram, square_root_posterior),
+        (~independent & ~gram, spectral_posterior),
+    ):
+        rows = chosen.nonzero()[:, 0]
+        if len(rows):
+            found.put(rows, solve(prompts.select(rows), penalty))
+    return found
+
+
+def ridge_weights(prompts: PromptBatch, penalty: float) -> Tensor:
+    """Return (X^T X + penalty I)^-1 X^T y at each distinct context size, (prompt, size, dim); penalty > 0.
+
+    Cheaper than the whole posterior. Raises as `gaussian_posterior`.
+    """
+    gram, independent = routes(prompts, penalty)
+    if bool(gram.all()):
+        return _gram_weights(prompts, penalty)
+    ways: tuple[tuple[Tensor, Callable[[PromptBatch, float], Tensor]], ...] = (
+        (gram, _gram_weights),
+        (independent & ~gram, square_root_weights),
+        (~independent & ~gram, spectral_weights),
+    )
+    n_sizes = len(prompts.distinct_sizes()[0])
+    weights = prompts.context_x.new_empty(prompts.n_prompts, n_sizes, prompts.n_dims, dtype=torch.float64)
+    for chosen, solve in ways:
+        rows = chosen.nonzero()[:, 0]
+        if len(rows):
+            weights[rows] = solve(prompts.select(rows), penalty)
+    return weights
+
+
+def routes(prompts: PromptBatch, penalty: float) -> tuple[Tensor, Tensor]:
+    """Return the prompts that the Gram matrix is right for, and those whose rank is in no doubt; both (prompt,).
+
+    The second says nothing where the first is true. Raises as `gaussian_posterior`.
+    """
+    if not penalty > 0.0:
+        raise ValueError(f"penalty: expected a number > 0, got {penalty} (for 0 use the min-norm solver)")
+    n_context = max(prompts.context_sizes)
+    dtype = prompts.context_x.dtype
+    x, y = prompts.context_x[:, :n_context].double(), prompts.context_y[:, :n_context].double()
+    largest = largest_norms(x, y)
+    ratio = largest.square() / penalty
+    if bool((ratio > LARGEST_RATIO).any()):
+        raise NoClosedForm(f"no posterior in float64: the penalty {penalty:g} is too small for these covariates")
+    gram = ratio <= min(GRAM_LIMIT, NEGLIGIBLE / torch.finfo(dtype).eps)
+    independent = torch.ones_like(gram)
+    rest = (~gram).nonzero()[:, 0]
+    if len(rest):
+        independent[rest] = clearly_independent(leading_pivots(x[rest]), largest[rest], dtype)
+        gram = gram | ((ratio <= GRAM_LIMIT) & independent)
+    return gram, independent
+
+
+def _gram_posterior(prompts: PromptBatch, penalty: float) -> GaussianPosterior:
+    """The first way."""
     n_context = max(prompts.context_sizes)
     x = prompts.context_x.double()
     query_x = prompts.query_x.double()
@@ -67,19 +133,47 @@ def gaussian_posterior(prompts: PromptBatch, penalty: float) -> GaussianPosterio
     return GaussianPosterior(mean, leverage, fit, log_det)
 
 
-def ridge_weights(prompts: PromptBatch, penalty: float) -> Tensor:
-    """Return (X^T X + penalty I)^-1 X^T y at each distinct context size, (prompt, size, dim); penalty > 0.
-
-    Cheaper than the whole posterior. Raises ValueError when the penalty is not a positive number.
-    """
+def _gram_weights(prompts: PromptBatch, penalty: float) -> Tensor:
+    """The first way, without the queries: (prompt, size, dim)."""
     increments = [chunk.increments() for chunk in _chunks(prompts, penalty)]
     return sum_at_sizes(torch.cat(increments, dim=1), prompts.distinct_sizes()[0])
 
 
+def gram_maps(prompts: PromptBatch, penalty: float) -> LinearMaps:
+    """Return B X = I - penalty P and B B^T = P - penalty P^2 at each size, P = (X^T X + penalty I)^-1; the first way.
+
+    With the state before a chunk P = G (I - sum_{i<k} M_i M_i^T) G^T; in the first chunk, where G = I / sqrt(penalty),
+    B X is that sum itself. Either loses 1e-16 / penalty.
+    """
+    sizes = prompts.distinct_sizes()[0]
+    n_context = sizes[-1]
+    signals, noises = [], []
+    for chunk in _chunks(prompts, penalty):
+        last = chunk.end == n_context
+        inside = [size - chunk.start for size in sizes if chunk.start <= size and (size < chunk.end or last)]
+        if not inside:
+            continue
+        signal = prefix_gram(chunk.solved, inside)
+        covariance = _from_identity(signal)
+        if chunk.start:
+            covariance = chunk.root[:, None] @ covariance @ chunk.root.mT[:, None]
+            signal = _from_identity(penalty * covariance)
+        else:
+            covariance /= penalty
+        signals.append(signal)
+        noises.append(signal @ covariance)
+    return LinearMaps(torch.cat(signals, dim=1), torch.cat(noises, dim=1))
+
+
+def _from_identity(matrices: Tensor) -> Tensor:
+    """Return I - matrices."""
+    difference = matrices.neg()
+    difference.diagonal(dim1=-2, dim2=-1).add_(1.0)
+    return difference
+
+
 def _chunks(prompts: PromptBatch, penalty: float) -> Iterator[Chunk]:
     """Return the chunks of all examples that any query may see, from the prior N(0, I / penalty)."""
-    if not penalty > 0.0:
-        raise ValueError(f"penalty: expected a number > 0, got {penalty} (for 0 use the min-norm solver)")
     n_context = max(prompts.context_sizes)
     x, y = prompts.context_x[:, :n_context].double(), prompts.context_y[:, :n_context].double()
     root = torch.eye(prompts.n_dims, dtype=x.dtype, device=x.device) / math.sqrt(penalty)

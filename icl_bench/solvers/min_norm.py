@@ -11,11 +11,13 @@ The estimate after k examples is a sum of increments, w_k = sum_{i<k} D_i, whate
 
    after which the condition number is moderate, and the rest in the chunks of `gaussian_chunks`: D_i = G M_i z_i.
 
-Prompts whose first d examples come near to dependence go through `greville`, which can tell ranks.
+Prompts whose first d examples come near to dependence go through `greville`, which can tell ranks, and where even that
+is in doubt, or the input has fewer digits than float64, through one `truncated_svd` for each size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,10 +27,9 @@ from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.gaussian_chunks import gaussian_chunks
 from icl_bench.solvers.greville import recursive_fits
+from icl_bench.solvers.numerical_rank import clearly_independent, largest_norms, rank_tolerance
 from icl_bench.solvers.prefix_moments import sum_at_sizes
-
-SAFE_PIVOT = 1e-7
-"""A prompt is near dependence when an example leaves the span of those before it by less than this times its norm."""
+from icl_bench.solvers.truncated_svd import min_norm_cells
 
 SAFE_WHITENED = 1e4
 """Largest |G^T x| that the chunks, which square it, may meet."""
@@ -43,7 +44,7 @@ class MinNormFit:
 
     weights: Tensor  # (prompt, size, dim)
     position: Tensor  # (query,)
-    basis: Tensor  # (prompt, dim, column) orthonormal; its first `rank` columns span the context of a size
+    basis: Tensor  # (prompt, size or 1, dim, column) orthonormal; its first `rank` columns span the context of a size
     rank: Tensor  # (prompt, size)
     root: Tensor | None = None  # (prompt, size, dim, dim) G with G G^T = (X^T X)^+, when asked for
 
@@ -58,41 +59,66 @@ class MinNormFit:
 
     def unseen(self, query_x: Tensor) -> Tensor:
         """Return the squared norm of each query's part outside the span of its context, (prompt, query)."""
-        inside = (query_x.double() @ self.basis) * self._spanned()[:, self.position]
-        return (query_x - inside @ self.basis.mT).square().sum(-1)
+        query_x, spanned = query_x.double(), self._spanned()[:, self.position]
+        if self.basis.shape[1] == 1:
+            inside = ((query_x @ self.basis[:, 0]) * spanned) @ self.basis[:, 0].mT
+        else:
+            basis = self.basis[:, self.position]  # (prompt, query, dim, column)
+            along = (query_x[:, :, None] @ basis) * spanned[:, :, None]
+            inside = (along @ basis.mT)[:, :, 0]
+        return (query_x - inside).square().sum(-1)
 
     def maps(self) -> LinearMaps:
         """Return B X = Q Q^T and B B^T = G G^T at each size."""
         assert self.root is not None
         spanned = self._spanned()[:, :, None, :]
-        return LinearMaps((self.basis[:, None] * spanned) @ self.basis.mT[:, None], self.root @ self.root.mT)
+        return LinearMaps((self.basis * spanned) @ self.basis.mT, self.root @ self.root.mT)
 
 
 def min_norm_fit(prompts: PromptBatch, *, with_maps: bool = False) -> MinNormFit:
     """Return the minimum-norm least-squares estimate at each context size of `prompts`, in float64.
 
-    `with_maps` makes `maps()` possible and is several times slower.
+    `with_maps` makes `maps()` possible and is several times slower. Raises NoClosedForm when the examples are not
+    finite, or too large or small to be squared in float64.
     """
     sizes, position = prompts.distinct_sizes()
     x, y = prompts.context_x[:, : sizes[-1]].double(), prompts.context_y[:, : sizes[-1]].double()
+    dtype = prompts.context_x.dtype
+    largest = largest_norms(x, y)
     if with_maps:
-        fits = recursive_fits(x, y, sizes, with_root=True)
-        return MinNormFit(fits.weights, position, fits.basis, fits.rank, fits.root)
+        return _careful_fit(x, y, sizes, position, dtype, with_root=True)
     lead = min(x.shape[1], prompts.n_dims)
     basis, upper = torch.linalg.qr(x[:, :lead].mT)  # (prompt, dim, lead), (prompt, lead, lead)
-    pivots = upper.diagonal(dim1=1, dim2=2).abs()
-    unsafe = (pivots <= SAFE_PIVOT * x[:, :lead].norm(dim=-1)).any(1)
+    unsafe = ~clearly_independent(upper.diagonal(dim1=1, dim2=2).abs(), largest, dtype)
     upper = torch.where(unsafe[:, None, None], torch.eye(lead, dtype=x.dtype, device=x.device), upper)
     increments, ill = _increments(x, y, basis, upper)
     weights = sum_at_sizes(increments, sizes)
     rank = torch.tensor(sizes, device=x.device).clamp_max(lead).expand(len(x), -1)
+    basis = basis[:, None]
     careful = (unsafe | ill).nonzero()[:, 0]
     if len(careful):
-        fits = recursive_fits(x[careful], y[careful], sizes)
+        fits = _careful_fit(x[careful], y[careful], sizes, position, dtype)
         weights = weights.index_copy(0, careful, fits.weights)
-        basis = basis.index_copy(0, careful, fits.basis[:, :, :lead])
         rank = rank.index_copy(0, careful, fits.rank)
+        basis = basis.expand(-1, fits.basis.shape[1], -1, -1).index_copy(0, careful, fits.basis[:, :, :, :lead])
     return MinNormFit(weights, position, basis, rank)
+
+
+def _careful_fit(
+    x: Tensor, y: Tensor, sizes: Sequence[int], position: Tensor, dtype: torch.dtype, *, with_root: bool = False
+) -> MinNormFit:
+    """Return the fits of prompts of any rank; x and y are float64 and came as `dtype`."""
+    fits = recursive_fits(x, y, sizes, with_root=with_root)
+    doubtful = fits.doubtful if dtype == torch.float64 else torch.ones_like(fits.doubtful)
+    basis = fits.basis[:, None]
+    if bool(doubtful.any()):
+        basis = basis.repeat(1, len(sizes), 1, 1)
+    for row, rows, weights, spectrum in min_norm_cells(x, y, sizes, doubtful, rank_tolerance(dtype)):
+        fits.weights[rows, row], fits.rank[rows, row] = weights, spectrum.rank
+        basis[rows, row, :, : spectrum.right.shape[2]] = spectrum.right
+        if fits.root is not None:
+            fits.root[rows, row] = spectrum.root()
+    return MinNormFit(fits.weights, position, basis, fits.rank, fits.root)
 
 
 def _increments(x: Tensor, y: Tensor, basis: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icl_bench.statistics.intervals import Estimate
+
 Array = NDArray[np.float64]
 
 
@@ -24,10 +26,25 @@ class Quantiles:
 
 
 @cache
+def quantile_ranks(count: int, level: float, confidence: float = 0.95) -> tuple[int, int] | None:
+    """Return 0-based ranks (l, u) with P(X_(l) <= quantile <= X_(u)) >= confidence; None when `count` is too small.
+
+    The number of observations below the quantile at `level` is Binomial(count, level) (David and Nagaraja 2003, section
+    7.1); each side may miss with half of what is left.
+    """
+    from scipy.special import bdtr, bdtrc
+
+    tail, ranks = (1.0 - confidence) / 2.0, np.arange(count)
+    lower = int(np.searchsorted(bdtr(ranks, count, level), tail, side="right")) - 1
+    upper = int(np.searchsorted(-bdtrc(ranks, count, level), -tail))
+    return None if lower < 0 or upper >= count else (lower, upper)
+
+
+@cache
 def median_ranks(count: int, confidence: float = 0.95) -> tuple[int, int] | None:
     """Return 0-based ranks (l, u) with P(X_(l) <= median <= X_(u)) >= confidence; None when `count` is too small.
 
-    The number of observations below the median is Binomial(count, 1/2) (David and Nagaraja 2003, section 7.1).
+    As `quantile_ranks` at 1/2, to the same rank on either side.
     """
     from scipy.special import bdtr
 
@@ -48,19 +65,35 @@ def ordered_quantiles(ordered: NDArray[np.floating[Any]], scale: Array, confiden
 
     Division keeps the order, so that one sorting serves every scale, in the precision that the values have.
     """
+    ranks = median_ranks(ordered.shape[0], confidence)
+    low, high = (np.full(len(scale), np.nan),) * 2 if ranks is None else [_row(ordered, rank) / scale for rank in ranks]
+    q10, median, q90 = (_at(ordered, level, scale) for level in (0.1, 0.5, 0.9))
+    return Quantiles(q10, median, q90, low, high)
+
+
+def quantile_interval(ordered: NDArray[np.floating[Any]], level: float, confidence: float = 0.95) -> Estimate:
+    """Return the quantile at `level` of each increasing column of `ordered` (row, column), with its interval.
+
+    The interval is between order statistics, so it holds whatever the tails; rows must be independent. NaN where they
+    are too few.
+    """
+    ranks = quantile_ranks(ordered.shape[0], level, confidence)
+    absent = np.full(ordered.shape[1], np.nan)
+    low, high = (absent, absent) if ranks is None else [_row(ordered, rank) for rank in ranks]
+    return Estimate(_at(ordered, level, np.ones(ordered.shape[1])), absent, low, high)
+
+
+def _row(ordered: NDArray[np.floating[Any]], index: int) -> Array:
+    row: Array = ordered[index].astype(np.float64)
+    return row
+
+
+def _at(ordered: NDArray[np.floating[Any]], level: float, scale: Array) -> Array:
+    """Return the quantile at `level` of `ordered / scale`, linear between order statistics."""
     rows = ordered.shape[0]
-
-    def row(index: int) -> Array:
-        divided: Array = ordered[index].astype(np.float64) / scale
-        return divided
-
-    def at(level: float) -> Array:
-        position = level * (rows - 1)
-        below = int(position)
-        share = position - below
-        between: Array = (1.0 - share) * row(below) + share * row(min(below + 1, rows - 1))
-        return between
-
-    ranks = median_ranks(rows, confidence)
-    low, high = (np.full(len(scale), np.nan),) * 2 if ranks is None else (row(ranks[0]), row(ranks[1]))
-    return Quantiles(at(0.1), at(0.5), at(0.9), low, high)
+    position = level * (rows - 1)
+    below = int(position)
+    share = position - below
+    above: Array = _row(ordered, min(below + 1, rows - 1)) / scale
+    between: Array = (1.0 - share) * (_row(ordered, below) / scale) + share * above
+    return between

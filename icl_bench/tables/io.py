@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from icl_bench.errors import NotComparableError, OutputError, TableError
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.tables.schema import SCHEMA_KEY, SCHEMA_VERSION, losses_schema, scores_schema, training_schema
+from icl_bench.tables.schema import (
+    SCHEMA_KEY,
+    SCHEMA_VERSION,
+    columns_after,
+    losses_schema,
+    scores_schema,
+    training_schema,
+)
 
 UNIT_KEY = b"icl_bench.unit"
 UNIT_CHECK_KEY = b"icl_bench.unit_check"
@@ -311,7 +318,10 @@ def read_training(path: Path) -> list[dict[str, Any]]:
 
 
 def read_scores(path: Path) -> pa.Table:
-    """Return scores.parquet as a pyarrow table; TableError when it is missing, damaged or foreign."""
+    """Return scores.parquet as a pyarrow table; TableError when it is missing, damaged or foreign.
+
+    Columns that came with a later schema version than the file's are null.
+    """
     return _read_whole(path, scores_schema(), "scores", "run the suite again into the same folder")
 
 
@@ -321,10 +331,22 @@ def _read_whole(path: Path, schema: pa.Schema, what: str, remedy: str) -> pa.Tab
         table = open_table(path).read()
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path} is damaged ({error}); {remedy}") from error
-    missing = [name for name in schema.names if name not in table.column_names]
-    if missing:
-        raise TableError(f"{path} is not a table of {what}: it lacks the column {missing[0]!r}")
+    for name in _younger(path, schema, table.schema, what):
+        table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
     return table
+
+
+def _younger(path: Path, schema: pa.Schema, held: pa.Schema, what: str) -> list[str]:
+    """Return the columns of `schema` that a file of an older version rightly lacks.
+
+    Raises TableError where another is missing.
+    """
+    younger = columns_after(schema, int(held.metadata[SCHEMA_KEY]))
+    missing = [name for name in schema.names if name not in held.names]
+    wrong = [name for name in missing if name not in younger]
+    if wrong:
+        raise TableError(f"{path} is not a table of {what}: it lacks the column {wrong[0]!r}")
+    return missing
 
 
 def read_score_rows(
@@ -345,26 +367,21 @@ def read_score_rows(
 
     kept: list[dict[str, Any]] = []
     try:
-        for batch in _score_batches(path):
+        file = open_table(path)
+        absent = dict.fromkeys(_younger(path, scores_schema(), file.schema_arrow, "scores"))
+        for batch in file.iter_batches(1 << 16):
             columns = [batch.column(name).to_pylist() for name in _FILTERED]
             mask = np.fromiter(map(is_kept, *columns), dtype=bool, count=batch.num_rows)
             # from its bits: `pa.array` would import pandas
             bits = pa.py_buffer(np.packbits(mask, bitorder="little"))
-            kept.extend(batch.filter(pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits])).to_pylist())
+            rows = batch.filter(pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits])).to_pylist()
+            kept.extend({**absent, **row} for row in rows)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
     return kept
 
 
 _FILTERED = ("metric", "status", "headline", "scenario", "severity_label")
-
-
-def _score_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    file, schema = open_table(path), scores_schema()
-    missing = [name for name in schema.names if name not in file.schema_arrow.names]
-    if missing:
-        raise TableError(f"{path} is not a table of scores: it lacks the column {missing[0]!r}")
-    yield from file.iter_batches(1 << 16)
 
 
 def read_losses(folder: Path) -> pa.Table:

@@ -11,6 +11,7 @@ from typing import Any
 
 from icl_bench.errors import NotComparableError, TableError
 from icl_bench.tables.io import write_text
+from icl_bench.tables.metric_cards import MetricCard
 from icl_bench.tables.schema import SCHEMA_VERSION
 
 RUN, BASELINE = "run", "baseline"
@@ -49,6 +50,7 @@ class Manifest:
     status: str = "running"  # running | complete | incomplete
     noise_variance: float | None = None  # of the unshifted prompts' labels; None in schema version 1
     factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # joint shift -> labels of its single shifts
+    metric_cards: Mapping[str, MetricCard] = field(default_factory=dict)  # label -> card; none before schema version 3
     kind: str = RUN  # run | baseline (what paired comparison needs of a run)
     schema_version: int = SCHEMA_VERSION
 
@@ -79,6 +81,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         fields["scenarios"], fields["metrics"] = tuple(fields["scenarios"]), tuple(fields["metrics"])
         factors = {label: tuple(names) for label, names in fields.get("factors", {}).items()}
-        return Manifest(**{**fields, "factors": factors})
+        cards = {label: MetricCard(**card) for label, card in fields.get("metric_cards", {}).items()}
+        return Manifest(**{**fields, "factors": factors, "metric_cards": cards})
     except (TypeError, KeyError, AttributeError) as error:
         raise TableError(f"{path} is damaged ({error}); run the suite again with --fresh") from error

@@ -1,6 +1,7 @@
 """The schema of every table, a doc per column.
 
-Version 2 added the noise variance, the factors of joint shifts and baselines to the manifest; version 1 is still read.
+Version 2 added the noise variance, the factors of joint shifts and baselines to the manifest; version 3 the cards of
+metrics to the manifest and each metric's own statistic to the scores. Versions 1 and 2 are still read.
 A table's metadata carries `icl_bench.schema`; a reader refuses a newer version and says how to upgrade.
 """
 
@@ -10,13 +11,16 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA_KEY = b"icl_bench.schema"
 STATUSES = ("ok", "error", "timeout", "nan", "skipped")
 PROMPTS = "(prompts)"
 """Stands in the column `model` on rows that depend on the prompts alone (zero_error, bayes_risk)."""
 
-_SCORE_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
+_Column = tuple[str, pa.DataType, str] | tuple[str, pa.DataType, str, int]
+"""Name, type, doc, and the schema version that it came with where that is not the first."""
+
+_SCORE_COLUMNS: tuple[_Column, ...] = (
     ("suite", pa.string(), "Name of the suite."),
     ("suite_version", pa.int32(), "Version of the suite; a released suite never changes."),
     (
@@ -71,6 +75,20 @@ _SCORE_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("status", pa.string(), "ok | error | timeout | nan | skipped."),
     ("message", pa.string(), "Why the status is not ok, or why a value is null."),
     ("seconds", pa.float64(), "Seconds the model took to answer this cell's prompts, all context sizes."),
+    (
+        "statistic",
+        pa.string(),
+        "What the metric is summarised by: mean | ratio of means | quantile | worst group.",
+        3,
+    ),
+    (
+        "value",
+        pa.float64(),
+        "That statistic of the losses: the mean, the ratio, the quantile, or the worst of the groups' means.",
+        3,
+    ),
+    ("value_low", pa.float64(), "Lower end of the 95% interval of `value`; null where there is none.", 3),
+    ("value_high", pa.float64(), "Upper end of the 95% interval of `value`; null where there is none.", 3),
 )
 
 _LOSS_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
@@ -98,8 +116,16 @@ _TRAINING_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
 )
 
 
-def _field(name: str, kind: pa.DataType, doc: str) -> pa.Field:
-    return pa.field(name, kind, metadata={"doc": doc})
+SINCE_KEY = b"since"
+
+
+def _field(name: str, kind: pa.DataType, doc: str, since: int = 1) -> pa.Field:
+    return pa.field(name, kind, metadata={"doc": doc} | ({SINCE_KEY: str(since)} if since > 1 else {}))
+
+
+def columns_after(schema: pa.Schema, version: int) -> tuple[str, ...]:
+    """Return the columns of a schema that came after `version`: tables of that version rightly lack them."""
+    return tuple(field.name for field in schema if int(field.metadata.get(SINCE_KEY, b"1")) > version)
 
 
 def scores_schema() -> pa.Schema:
@@ -140,7 +166,7 @@ def baseline_schema(columns: Sequence[str]) -> pa.Schema:
 
 def column_docs() -> dict[str, str]:
     """Return the doc of every column of scores.parquet."""
-    return {name: doc for name, _, doc in _SCORE_COLUMNS}
+    return {name: doc for name, _, doc, *_ in _SCORE_COLUMNS}
 
 
 def training_column_docs() -> dict[str, str]:

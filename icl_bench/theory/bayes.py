@@ -10,22 +10,34 @@ from icl_bench.errors import NoClosedForm
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import LinearMaps
+from icl_bench.solvers.gaussian_posterior import gram_maps, routes
 from icl_bench.solvers.min_norm import min_norm_fit
-from icl_bench.solvers.prefix_moments import prefix_gram
-from icl_bench.theory.linear_learners import polynomial_maps
+from icl_bench.solvers.truncated_svd import spectral_maps
 from icl_bench.theory.tails import least_squares_tail, noise_limited_tail
 
 
 def ridge_maps(prompts: PromptBatch, penalty: float) -> LinearMaps:
     """Return the maps of ridge regression, w_hat = (X^T X + penalty I)^-1 X^T y; min-norm at penalty 0.
 
-    Below d examples B B^T loses about 1e-16 |X|^2 / penalty^2: nothing for a penalty of 1e-3, too much below 1e-6.
+    By the Gram matrix where max |x|^2/penalty is moderate, else by the singular values. The eigenvalues of B X are in
+    [0, 1] and those of B B^T not negative, but for rounding, so that no risk made of them is negative or too large.
+    Raises NoClosedForm when the examples cannot be squared in float64.
     """
     if penalty == 0.0:
         return min_norm_fit(prompts, with_maps=True).maps()
-    gram = prefix_gram(prompts.context_x.double(), prompts.distinct_sizes()[0])
-    eye = torch.eye(prompts.n_dims, dtype=gram.dtype, device=gram.device)
-    return polynomial_maps(torch.linalg.inv(gram + penalty * eye), gram)
+    gram, _ = routes(prompts, penalty)
+    if bool(gram.all()):
+        return gram_maps(prompts, penalty)
+    if not bool(gram.any()):
+        return spectral_maps(prompts, penalty)
+    shape = (prompts.n_prompts, len(prompts.distinct_sizes()[0]), prompts.n_dims, prompts.n_dims)
+    signal = prompts.context_x.new_empty(shape, dtype=torch.float64)
+    noise = torch.empty_like(signal)
+    for chosen, solve in ((gram, gram_maps), (~gram, spectral_maps)):
+        rows = chosen.nonzero()[:, 0]
+        maps = solve(prompts.select(rows), penalty)
+        signal[rows], noise[rows] = maps.signal, maps.noise
+    return LinearMaps(signal, noise)
 
 
 @dataclass(frozen=True)

@@ -121,9 +121,7 @@ def _drawn(law: PromptLaw, streams: Streams, target: Target) -> Batch:
     draw = law.draw(streams)
     if target == "bayes":
         return Batch(draw.prompts, law.bayes(draw.prompts).mean)
-    targets = draw.targets.query_y if target == "label" else draw.targets.query_f
-    assert targets is not None  # `component_law` has refused laws without f
-    return Batch(draw.prompts, targets)
+    return Batch(draw.prompts, draw.targets.query_y if target == "label" else draw.targets.noiseless())
 
 
 def _chosen(parts: dict[int, Batch], which: Tensor) -> Batch:

@@ -57,7 +57,9 @@ class ChangePoint(TaskPart):
             return None
         return inner * ((first[:, None] >= self.at) == (second[None] >= self.at))
 
-    def posterior(self, prompts: PromptBatch, noise_variance: float, label_scale: Tensor | None) -> Posterior | None:
+    def posterior(
+        self, prompts: PromptBatch, noise_variance: float, label_scale: Tensor | None = None
+    ) -> Posterior | None:
         """Ask the inner posterior with the examples of each query's own part of the prompt."""
         if not self.zero_mean:
             return None

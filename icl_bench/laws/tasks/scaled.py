@@ -47,7 +47,9 @@ class ScaledPrior(TaskPart):
         inner = self.inner.kernel(first_x, first, second_x, second)
         return None if inner is None else self.factor**2 * inner
 
-    def posterior(self, prompts: PromptBatch, noise_variance: float, label_scale: Tensor | None) -> Posterior | None:
+    def posterior(
+        self, prompts: PromptBatch, noise_variance: float, label_scale: Tensor | None = None
+    ) -> Posterior | None:
         """Scale the labels and the noise down, ask the inner prior, scale its answer up."""
         scaled = replace(prompts, context_y=prompts.context_y / self.factor)
         inner = self.inner.posterior(scaled, noise_variance / self.factor**2, label_scale)

@@ -22,7 +22,7 @@ EVIDENCE_GRID = tuple(10.0 ** (step / 2) for step in range(-6, 5))
 
 @dataclass(frozen=True)
 class Ridge:
-    """Ridge regression w = (X^T X + alpha I)^-1 X^T y, all context sizes from one Cholesky factor.
+    """Ridge regression w = (X^T X + alpha I)^-1 X^T y, all context sizes in one pass (float64).
 
     alpha: a number >= 0; "bayes", the noise variance over the task variance of the TRAINING law; or "evidence", the
     average over penalties 1e-3 .. 1e2 weighted by the marginal likelihood of the context at unit task variance

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
+from torch.nn import functional
 
 from icl_bench.catalogue import FileArgument
 from icl_bench.checkpoints.card import Card
@@ -28,6 +30,7 @@ class Checkpoint:
     one); or, with `architecture`, `arguments` and `n_dims`, a state dict (.safetensors, .pt). A folder whose network is
     in a file of its author needs `architecture = "./file.py:Name"`. names: beginnings of its
     tensors' names -> beginnings of ours, `{n}` for a number; transpose, ignore: globs of its names.
+    pad: whether prompts of fewer dimensions than the network's are asked, zeros behind their covariates.
     """
 
     def __init__(
@@ -41,8 +44,9 @@ class Checkpoint:
         names: dict[str, str] | None = None,
         transpose: list[str] | None = None,
         ignore: list[str] | None = None,
+        pad: bool = False,
     ) -> None:
-        self.path = path
+        self.path, self.pad = path, pad
         folder = Path(path)
         if architecture is not None and (folder / CARD).exists():
             if any(value is not None for value in (step, arguments, n_dims, names, transpose, ignore)):
@@ -60,13 +64,22 @@ class Checkpoint:
 
     def predict(self, prompts: PromptBatch) -> Prediction:
         """Answer with the trained weights; CheckpointError when prompts have another dimension than they."""
+        return self.on(prompts.query_x.device).predict(self.fitted(prompts))
+
+    def fitted(self, prompts: PromptBatch) -> PromptBatch:
+        """Return the prompts in the network's dimension; CheckpointError when they do not fit it."""
+        missing = self._found.n_dims - prompts.n_dims
+        if missing == 0:
+            return prompts
+        if missing > 0 and self.pad:
+            context_x, query_x = (functional.pad(x, (0, missing)) for x in (prompts.context_x, prompts.query_x))
+            return replace(prompts, context_x=context_x, query_x=query_x)
         expected = self._found.n_dims
-        if prompts.n_dims != expected:
-            raise CheckpointError(
-                f"{self.path}: trained for n_dims = {expected}, got prompts of n_dims = {prompts.n_dims}; expected"
-                f" [prompts] n_dims = {expected}, or another checkpoint"
-            )
-        return self.on(prompts.query_x.device).predict(prompts)
+        padded = ", pad = true (zeros in place of the missing dimensions)" if missing > 0 else ""
+        raise CheckpointError(
+            f"{self.path}: trained for n_dims = {expected}, got prompts of n_dims = {prompts.n_dims}; expected"
+            f" [prompts] n_dims = {expected}{padded}, or another checkpoint"
+        )
 
     def on(self, device: torch.device) -> Learner:
         """Return the network on a device; each device has a copy of its own."""
@@ -111,8 +124,9 @@ class _Bound:
 
     def _linear_maps(self, prompts: PromptBatch) -> LinearMaps:
         learner: Any = self._checkpoint.on(prompts.query_x.device)
-        maps: LinearMaps = learner.linear_maps(prompts)
-        return maps
+        maps: LinearMaps = learner.linear_maps(self._checkpoint.fitted(prompts))
+        kept = slice(prompts.n_dims)  # of padded prompts, the weights that meet no zero of the query
+        return LinearMaps(maps.signal[..., kept, kept], maps.noise[..., kept, kept])
 
     def _tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         learner: Any = self._checkpoint.on(torch.device("cpu"))
