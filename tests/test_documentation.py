@@ -65,7 +65,12 @@ def test_the_examples_of_the_page_for_older_plugins_are_valid(tmp_path: Path) ->
     (tmp_path / "moved.toml").write_text(suite)
     result = CliRunner().invoke(app, ["validate", str(tmp_path / "moved.toml")])
     assert result.exit_code == 0, result.output
-    for checked in ("function class ./waves.py:Waves", "contracts of scenario ./shifts.py:Drop", "model Posterior"):
+    for checked in (
+        "function class ./waves.py:Waves",
+        "contracts of scenario ./shifts.py:Drop",
+        "model Posterior",
+        "metric Absolute",
+    ):
         assert f"ok   {checked}" in result.stdout
     assert page == MOVED.split()[0]
 

@@ -52,8 +52,13 @@ def test_a_toy_of_every_kind_is_validated_and_run(kind: str, home: str, written:
     arguments = written(kind, TOYS[kind], home)
     code, said = command("validate", *arguments)
     assert code == 0, said
-    wanted = {"scenarios": "contracts of scenario", "function_classes": "function class", "executors": "executor"}
-    assert f"ok   {wanted.get(kind, 'model')}" in said
+    checked = {
+        "scenarios": "contracts of scenario",
+        "function_classes": "function class",
+        "metrics": "metric",
+        "executors": "executor",
+    }
+    assert f"ok   {checked.get(kind, 'model')} " in said
     code, said = command("run", *serially(arguments), "--out", "out")
     assert code == 0, said
     scores = read_run("out").scores
@@ -135,6 +140,8 @@ RAISING = {
     "models: predict": ("models", "        seen", "        BOOM\n        seen"),
     "architectures: build": ("architectures", "return RunningMean(self.width)", "BOOM"),
     "architectures: forward": ("architectures", "        sums", "        BOOM\n        sums"),
+    "metrics: losses": ("metrics", "        return (", "        BOOM\n        return ("),
+    "metrics: unit": ("metrics", 'unit = "label"', "unit = property(lambda self: BOOM)"),
     "executors: building": ("executors", "        pass", "        BOOM"),
     "executors: enter": ("executors", "return self", "BOOM"),
     "executors: exit": ("executors", "return None", "BOOM"),

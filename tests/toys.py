@@ -144,6 +144,27 @@ class Backwards:
         return None
 '''
 
+METRIC = '''
+"""Absolute error to the noiseless f(x)."""
+
+
+class Absolute:
+    """|prediction - f(x)|."""
+
+    unit = "label"
+    direction = "lower"
+    can_be_negative = False
+    role = None
+    statistic = "mean"
+    needs_model = True
+
+    def losses(self, answer):
+        return (answer.prediction.mean - answer.targets.noiseless()).abs()
+
+    def tail_index(self, answer, context_size):
+        return None
+'''
+
 
 @dataclass(frozen=True)
 class Toy:
@@ -170,9 +191,10 @@ TOYS = {
     "models": Toy("models", "Sided", MODEL),
     "function_classes": Toy("function_classes", "Squares", FUNCTION_CLASS),
     "architectures": Toy("models", "MeanNetwork", ARCHITECTURE),
+    "metrics": Toy("metrics", "Absolute", METRIC),
     "executors": Toy("executors", "Backwards", EXECUTOR),
 }
-"""By kind; a metric's is to be added."""
+"""By kind."""
 
 _MEMBER = "    def identity(self, law):\n        return 0.0\n"
 _SHIFTED = 'law.add("covariates", Times(-1.0))'
@@ -183,6 +205,7 @@ _DRAWN = 'draws.per_prompt("weights", (self.n_dims,))'
 _VALUE = "(x.square() * hidden[:, None, :]).sum(-1)"
 _MIXER = "    def mixer(self, layer):\n        return RunningMean(self.width)\n"
 _BUILT = "    def build(self, n_dims):\n        "
+_DECLARES = METRIC[METRIC.index("    unit") : METRIC.index("    needs_model")]
 _YIELD = "yield Outcome(job, work(job))"
 
 TWINS = {
@@ -288,6 +311,12 @@ TWINS = {
         "icl_bench.Architec",
         0,
     ),
+    "metric without a unit": Twin("metrics", '    unit = "label"\n', "", "unit", 2),
+    "metric of 0.1": Twin("metrics", _DECLARES, "    of = 'absolute'\n    over = None\n", "docs/plugins-0.2.md", 2),
+    "metric without losses": Twin("metrics", "def losses", "def loss", "losses", 2),
+    "metric that is negative": Twin("metrics", ".abs()", "", "can_be_negative", 0),
+    "metric of another shape": Twin("metrics", ".abs()", ".abs().mean(1)", "losses", 4),
+    "metric that raises": Twin("metrics", ".abs()", ".nothing", "AttributeError", 4),
     "executor without map": Twin("executors", "def map", "def apply", "has no method map", 2),
     "executor without exit": Twin("executors", "def __exit__", "def close", "has no method __exit__", 2),
     "executor that loses a job": Twin("executors", "reversed(jobs)", "jobs[1:]", "expected exactly one Outcome", 2),
@@ -303,13 +332,14 @@ TWINS = {
 def suite_using(kind: str, use: str) -> str:
     """Return a small suite that uses one plugin of a kind; executors are not named in a suite."""
     function_class = f'function_class = "{use}"\n' if kind == "function_classes" else ""
+    own = f', "{use}"' if kind == "metrics" else ""
     model = use if kind in ("models", "architectures") else "ols"
     dial = f'[[scenarios]]\nuse = "{use}"\nname = "toy/flip"\nseverities = [0.0, 1.0]\n' if kind == "scenarios" else ""
     return (
         f'[suite]\nname = "toys"\nversion = 1\n[prompts]\n{function_class}n_dims = 3\ncontext_sizes = [0, 2, 4]\n'
         "noise_std = 0.5\nn_prompts = 256\n"
         f'[[models]]\nuse = "{model}"\n[[models]]\nuse = "bayes"\n[[scenarios]]\nuse = "base"\n{dial}'
-        '[metrics]\nuse = ["squared_error", "bayes_risk"]\n'
+        f'[metrics]\nuse = ["squared_error", "bayes_risk"{own}]\n'
     )
 
 
