@@ -227,7 +227,19 @@ def _posterior_violations(prior: TaskPart) -> Iterator[str]:
             worst = _worst_z(values, torch.zeros(values.shape[1]), None, cluster)
             if not worst <= LARGEST_Z:
                 yield f"posterior{name}: {what} ({worst:.0f} standard errors)"
+    yield from _scale_violations(prior, law.draw(Streams(8, 0)).prompts)
     yield from _ridge_violations(prior, law)
+
+
+def _scale_violations(prior: TaskPart, prompts: PromptBatch) -> Iterator[str]:
+    """Check that noise multiplied by 2 everywhere is noise of four times the variance."""
+    scaled = prior.posterior(prompts, NOISE_VARIANCE, torch.full_like(prompts.context_y, 2.0))
+    louder = prior.posterior(prompts, 4.0 * NOISE_VARIANCE, None)
+    if scaled is None or louder is None:
+        return
+    gap = (scaled.mean - louder.mean).abs()
+    if bool((gap > 1e-6 * (1.0 + louder.mean.abs())).any()):
+        yield "posterior: with a label_scale of 2 everywhere, expected that of four times the noise_variance"
 
 
 def _form_problem(posterior: object, prompts: PromptBatch) -> str | None:

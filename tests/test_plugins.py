@@ -15,7 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from icl_bench import catalogue, read_run
+from icl_bench.architecture_contracts import architecture_violations, is_architecture
 from icl_bench.cli.main import app
+from icl_bench.executor_contracts import executor_violations
+from icl_bench.function_class_contracts import function_class_violations
 from tests.toys import TOYS, TWINS, Toy, in_file, in_package, suite_using
 
 HOMES = ("file", "package")
@@ -261,6 +264,28 @@ def test_workers_find_what_a_suite_takes_from_files(
     done = icl_bench("run", "suite.toml", "--workers", "2", "--out", "two", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["prompt_digests"] == read_run("one").manifest.prompt_digests
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.entries("function_classes")))
+def test_every_function_class_keeps_its_contracts(name: str) -> None:
+    arguments = {"n_dims": 10 if name == "table" else 4}
+    assert list(function_class_violations(catalogue.build("function_classes", name, arguments))) == []
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.entries("executors")))
+def test_every_executor_keeps_its_contracts(name: str) -> None:
+    assert list(executor_violations(catalogue.plugin_class("executors", name), name)) == []
+
+
+def test_every_architecture_keeps_its_contracts() -> None:
+    built = [
+        catalogue.build("models", name, {})
+        for name in sorted(catalogue.entries("models"))
+        if is_architecture(catalogue.plugin_class("models", name))
+    ]
+    assert len(built) > 10
+    for architecture in built:
+        assert list(architecture_violations(architecture, 4)) == [], type(architecture).__name__
 
 
 @pytest.mark.parametrize("kind", TOYS)

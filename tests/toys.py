@@ -294,6 +294,31 @@ TWINS = {
         "posterior: the error f - mean",
         0,
     ),
+    "function class whose posterior leaves the label_scale out": Twin(
+        "function_classes",
+        "    def kernel",
+        "    def posterior(self, prompts, noise_variance, label_scale):\n"
+        "        from icl_bench import Posterior\n"
+        "        from icl_bench.solvers.gaussian_process import process_posterior\n"
+        "        spread = 0 * prompts.context_y + noise_variance\n"
+        "        return Posterior(*process_posterior(self.kernel, prompts, spread))\n\n"
+        "    def kernel",
+        "posterior: with a label_scale of 2",
+        0,
+    ),
+    "function class whose ridge penalty is none": Twin(
+        "function_classes",
+        "    def kernel",
+        "    def ridge_penalty(self, noise_variance):\n        return noise_variance\n\n    def kernel",
+        "ridge_penalty: ridge regression with penalty 0.25 is not the posterior mean",
+        0,
+    ),
+    "function class that counts rows": Twin(
+        "function_classes", _VALUE, f"{_VALUE} * __import__('torch').arange(x.shape[1])", "rows in another order", 0
+    ),
+    "function class that changes x": Twin(
+        "function_classes", "return (x.square()", "x.mul_(2.0)\n        return (x.square()", "value changes the cov", 0
+    ),
     "architecture that builds no learner": Twin(
         "architectures", _MIXER, f"{_MIXER}\n{_BUILT}return nn.Linear(n_dims, 1)\n", "expected an icl_bench.Learner", 4
     ),
