@@ -7,10 +7,10 @@ import hashlib
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from icl_bench import catalogue
 from icl_bench.assemble import (
@@ -29,20 +29,21 @@ from icl_bench.evaluate.asking import Conditions
 from icl_bench.execution import Progress, execute
 from icl_bench.executor_contracts import check_executor, opened
 from icl_bench.laws.canonical import combined_digest
+from icl_bench.looked_up import Judging
 from icl_bench.metric_contracts import problems_in_suite
 from icl_bench.plan import Plan, PromptSet, make_plan
-from icl_bench.protocols import Executor, Metric
+from icl_bench.protocols import Executor, Metric, Outcome
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
 from icl_bench.run_scores.scores import run_scores
-from icl_bench.scoring import MetricColumns, ScoringJob, Stored, score_prompt_set
+from icl_bench.scoring import MetricColumns, ScoredSet, ScoringJob, Stored, score_prompt_set
 from icl_bench.seeding import checked_seeds
 from icl_bench.suite import Suite, single_shifts, with_n_prompts, with_seeds
 from icl_bench.suite_file import load_suite
 from icl_bench.tables.io import read_losses, read_scores, write_scores
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
 from icl_bench.tables.metric_cards import MetricCard
-from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,7 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether every cell asked for was answered, or skipped for a stated reason."""
+        """Whether every cell asked for was answered, by no looked-up answers, or skipped for a stated reason."""
         return self.manifest.status == "complete"
 
 
@@ -144,7 +145,7 @@ def run_suite(
         with opened(executor, n_workers) as pool:
             execute(suite, plan, folder, manifest.run_digest, conditions, pool, telling)
             telling.scoring()
-            manifest = _score(suite, plan, folder, manifest, pool)
+            manifest = _score(suite, plan, folder, manifest, pool, telling.note)
         manifest = dataclasses.replace(manifest, finished=now(), seconds=round(time.monotonic() - started, 3))
         write_manifest(folder_path, manifest)
     return Run(folder_path, manifest)
@@ -230,20 +231,33 @@ def _manifest(
     )
 
 
-def _score(suite: Suite, plan: Plan, folder: RunFolder, manifest: Manifest, pool: Executor) -> Manifest:
-    """Write scores.parquet from all finished cells of the suite; return the manifest with digests and counts."""
+def _score(
+    suite: Suite,
+    plan: Plan,
+    folder: RunFolder,
+    manifest: Manifest,
+    pool: Executor,
+    note: Callable[[str], None],
+) -> Manifest:
+    """Write scores.parquet from all finished cells of the suite; return the manifest with digests and counts.
+
+    `note` is told where answers show that a Bayes prediction is wrong.
+    """
     columns = tuple(MetricColumns(label, card) for label, card in manifest.metric_cards.items())
     finished = dict(_finished_cells(suite, folder))
     jobs = [
         ScoringJob(place, suite.name, suite.version, columns, cells) for place, cells in enumerate(finished.values())
     ]
-    scored = {outcome.job.place: outcome.value for outcome in pool.map(score_prompt_set, jobs, None)}
-    rows = [scored[job.place] or score_prompt_set(job) for job in jobs]  # here, should a worker have died
+    rows = _judged_rows(_in_order(pool.map(score_prompt_set, jobs, None)), note)
     write_scores(folder.path / "scores.parquet", list(itertools.chain.from_iterable(rows)))
     counts: Counter[str] = Counter(planned=plan.n_cells, missing=0)
     of_set = dict(zip(finished, rows, strict=True))
     for prompt_set in plan.prompt_sets:
-        failed = {row["model"]: row["status"] for row in of_set.get(prompt_set, ()) if row["metric"] is None}
+        failed = {
+            row["model"]: row["status"]
+            for row in of_set.get(prompt_set, ())
+            if row["metric"] is None or row["status"] == LOOKED_UP
+        }
         for model in plan.models:
             known = model in finished.get(prompt_set, ())
             counts[_bucket(failed.get(model, "ok")) if known else "missing"] += 1
@@ -251,12 +265,37 @@ def _score(suite: Suite, plan: Plan, folder: RunFolder, manifest: Manifest, pool
         prompt_set.key: combined_digest(stored.header.prompt_digest for stored in next(iter(cells.values())))
         for prompt_set, cells in finished.items()
     }
-    status = "complete" if not counts["failed"] and not counts["missing"] else "incomplete"
+    status = "complete" if not any(counts[name] for name in ("failed", "missing", LOOKED_UP)) else "incomplete"
     return dataclasses.replace(manifest, prompt_digests=digests, cells=dict(counts), status=status)
 
 
 def _bucket(status: str) -> str:
-    return status if status in ("ok", "skipped") else "failed"
+    return status if status in ("ok", "skipped", LOOKED_UP) else "failed"
+
+
+def _judged_rows(scored_sets: Iterable[ScoredSet], note: Callable[[str], None]) -> list[list[dict[str, Any]]]:
+    """Return the score rows of every prompt set, those of looked-up cells marked."""
+    rows, judging = [], Judging()
+    for scored in scored_sets:
+        rows.append(scored.rows)
+        judging.take(scored)
+    verdicts = judging.verdicts()
+    for rows_of_set in rows:
+        verdicts.mark(rows_of_set)
+    if defect := verdicts.defect():
+        note(defect)
+    return rows
+
+
+def _in_order(outcomes: Iterable[Outcome]) -> Iterator[ScoredSet]:
+    """Yield scored prompt sets in the order of the run, whichever is done first: sums then have the same last bits."""
+    waiting: dict[int, ScoredSet] = {}
+    place = 0
+    for outcome in outcomes:
+        waiting[outcome.job.place] = outcome.value or score_prompt_set(outcome.job)  # here, should a worker have died
+        while place in waiting:
+            yield waiting.pop(place)
+            place += 1
 
 
 def _finished_cells(suite: Suite, folder: RunFolder) -> Iterator[tuple[PromptSet, dict[str, list[Stored]]]]:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from icl_bench.statistics.contrasts import ratio_interval
 from icl_bench.statistics.groups import worst_group
 from icl_bench.statistics.intervals import Estimate, mean_interval
+from icl_bench.statistics.looked_up import by_prompt
 from icl_bench.statistics.quantiles import Quantiles, ordered_quantiles, quantile_interval
 from icl_bench.statistics.tails import Tails, tails
 from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses
 from icl_bench.tables.metric_cards import MetricCard, group_column
-from icl_bench.tables.schema import PROMPTS, scores_schema
+from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS, scores_schema
 
 Array = NDArray[np.float64]
 _WORST_FIRST = ("error", "timeout", "nan", "skipped")
@@ -51,12 +52,22 @@ class ScoringJob:
     cells: Mapping[str, Sequence[Stored]]
 
 
-def score_prompt_set(job: ScoringJob) -> list[dict[str, Any]]:
-    """Return the score rows of one prompt set."""
-    return list(_rows(job))
+@dataclass(frozen=True, slots=True)
+class ScoredSet:
+    """The score rows of one prompt set, and what its looked-up answers are told from."""
+
+    rows: list[dict[str, Any]]
+    unsaid: Mapping[tuple[str, str, int, str], Array]  # scenario, severity label, seed, model -> U (prompt,)
 
 
-def _rows(job: ScoringJob) -> Iterator[dict[str, Any]]:
+def score_prompt_set(job: ScoringJob) -> ScoredSet:
+    """Return the score rows of one prompt set; no cell is judged looked up yet."""
+    unsaid: dict[tuple[str, str, int, str], Array] = {}
+    return ScoredSet(list(_rows(job, unsaid)), unsaid)
+
+
+def _rows(job: ScoringJob, unsaid: dict[tuple[str, str, int, str], Array]) -> Iterator[dict[str, Any]]:
+    """Yield the score rows of all models; put the U of each that answered into `unsaid`."""
     cells = job.cells
     shared = _gather(cells[PROMPTS]) if PROMPTS in cells and not _failed(cells[PROMPTS]) else {}
     for model, blocks in cells.items():
@@ -67,6 +78,10 @@ def _rows(job: ScoringJob) -> Iterator[dict[str, Any]]:
             yield {**base, "status": failed.status, "message": failed.message}
             continue
         losses = shared if model == PROMPTS else shared | _gather(blocks)
+        if model != PROMPTS and LOOKED_UP_COLUMN in losses:
+            header = blocks[0].header
+            place = (header.scenario, header.severity_label, header.seed)
+            unsaid[(*place, model)] = by_prompt(losses[LOOKED_UP_COLUMN])
         ordered = {name: _ordered(losses[name]) for name in {metric.card.of for metric in wanted} & losses.keys()}
         for metric in wanted:
             yield from _metric_rows(base, metric, blocks, losses, ordered)

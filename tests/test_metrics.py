@@ -446,7 +446,7 @@ def answer_to(labels: list[float], prediction: Prediction) -> Answer:
     def nobody(name: str) -> tuple[object, Prediction]:
         return None, Prediction(torch.zeros_like(prediction.mean))
 
-    return Answer(prompts, targets, draw.parameters, prediction, None, nobody)  # type: ignore[arg-type]
+    return Answer(prompts, targets, draw.parameters, law, prediction, None, nobody)  # type: ignore[arg-type]
 
 
 @given(st.lists(numbers, min_size=1, max_size=20), levels, numbers)

@@ -189,7 +189,7 @@ def test_terminal_is_plain_off_a_terminal_and_names_failures(run_folder):
 
 def test_coverage_counts_what_the_run_counted(run_folder):
     found = summarise(run_folder)
-    counted = {name: found.manifest.cells.get(name, 0) for name in ("ok", "skipped", "failed", "missing")}
+    counted = {name: found.manifest.cells.get(name, 0) for name in ("ok", "skipped", "failed", "looked_up", "missing")}
     assert dict(found.coverage.cells) == counted
 
 

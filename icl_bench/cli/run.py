@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,10 +77,15 @@ def run(
     if not done.complete:
         cells = done.manifest.cells
         say(
-            f"incomplete: {cells.get('failed', 0)} failed and {cells.get('missing', 0)} missing of"
+            f"incomplete: {cells.get('failed', 0)} failed and {cells.get('missing', 0)} missing{_looked_up(cells)} of"
             f" {cells['planned']} cells; the table's rows say why (`icl-bench report {done.path}`)"
         )
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _looked_up(cells: Mapping[str, int]) -> str:
+    number = cells.get("looked_up", 0)
+    return f" and {number} looked up (their answers know what the prompts do not tell)" if number else ""
 
 
 def _numbers(text: str) -> tuple[int, ...]:

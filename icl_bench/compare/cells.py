@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FAILED = ("error", "timeout", "nan")
-"""Statuses of a cell that was asked and gave no number."""
+from icl_bench.tables.schema import LOOKED_UP
+
+FAILED = ("error", "timeout", "nan", LOOKED_UP)
+"""Statuses of a cell that was asked and gave no number that counts."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

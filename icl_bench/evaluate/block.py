@@ -13,15 +13,17 @@ from icl_bench.assemble import CellLaw, build_metrics, cell_law, is_foreign, mod
 from icl_bench.errors import NoClosedForm
 from icl_bench.evaluate.asking import Asker, Conditions, models_of
 from icl_bench.evaluate.failures import Failure, caught
+from icl_bench.evaluate.looked_up import unsaid
 from icl_bench.evaluate.losses import Losses, losses_of, stored_columns, stored_metrics
 from icl_bench.laws.law import Draw, PromptLaw
 from icl_bench.plan import Block
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import Metric
 from icl_bench.seeding import Streams
+from icl_bench.statistics.looked_up import Unsaid
 from icl_bench.suite import Suite
 from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader
-from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS
 
 
 def with_bayes(law: PromptLaw, draw: Draw) -> Draw:
@@ -53,8 +55,11 @@ def evaluate_block(
     try:
         with caught(conditions.time_limit, "drawing prompts: "):
             draw = with_bayes(cell.law, cell.law.draw(Streams(block.prompt_set.seed, block.block)))
+            left_open = unsaid(draw)
     except Failure as failure:
         return _undrawn(suite, block, run_digest, cell, columns, failure)
+    if left_open is not None:
+        columns = (*columns, LOOKED_UP_COLUMN)
     asker = Asker(models_of(suite, run_digest), cell, draw, conditions)
     outcomes: list[ModelOutcome] = []
     losses: dict[str, dict[str, NDArray[np.float32]]] = {}
@@ -64,7 +69,7 @@ def evaluate_block(
             if label in (given_up or {}):
                 raise Failure(*(given_up or {})[label])
             before(label)
-            found, seconds = _ask(asker, label, metrics, block)
+            found, seconds = _ask(asker, label, metrics, block, left_open)
             losses[label] = found.columns
         except Failure as failure:
             status, message = failure.status, failure.message
@@ -114,7 +119,9 @@ def _undrawn(
     return Unit(_header(block, run_digest, cell, "", 1, columns, outcomes), {})
 
 
-def _ask(asker: Asker, label: str, metrics: Mapping[str, Metric], block: Block) -> tuple[Losses, float | None]:
+def _ask(
+    asker: Asker, label: str, metrics: Mapping[str, Metric], block: Block, left_open: Unsaid | None
+) -> tuple[Losses, float | None]:
     """Return one model's losses on the block and the seconds it took; Failure when it has none."""
     rows, limit = block.prompt_set.rows(block.block), asker.conditions.time_limit
     if label == PROMPTS:
@@ -123,7 +130,10 @@ def _ask(asker: Asker, label: str, metrics: Mapping[str, Metric], block: Block) 
         return losses_of(answer, stored_metrics(metrics, needs_model=False), rows, limit), None
     probe = block.block == 0 and is_foreign(asker.models.specs[label])
     answer, seconds = asker.ask(label, probe)
-    return losses_of(answer, stored_metrics(metrics, needs_model=True), rows, limit), seconds
+    losses = losses_of(answer, stored_metrics(metrics, needs_model=True), rows, limit)
+    if left_open is not None:
+        losses.columns[LOOKED_UP_COLUMN] = left_open.column(answer.prediction.mean.numpy())[:rows]
+    return losses, seconds
 
 
 class _NoModel:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from icl_bench.report.score_rows import WORST_FIRST, Row, ScoreRows
 from icl_bench.tables.manifest import Manifest
-from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Cells of one model that lack numbers for the same reason."""
+    """Cells of one model that lack numbers, or numbers that count, for the same reason."""
 
     model: str
-    status: str  # error | timeout | nan | skipped
+    status: str  # error | timeout | nan | looked_up | skipped
     message: str
     metrics: tuple[str, ...]  # what lacks; empty: everything
     cells: int
@@ -27,7 +27,9 @@ class Trouble:
 class Coverage:
     """How much of the suite the table holds."""
 
-    cells: Mapping[str, int]  # ok | skipped | failed | missing, of the scenarios and models that the table has
+    cells: Mapping[
+        str, int
+    ]  # ok | skipped | failed | looked_up | missing, of the scenarios and models that the table has
     finished: bool  # whether the last command on this folder came to its end
     absent_scenarios: tuple[str, ...]  # of the suite, without any row
     absent_models: tuple[str, ...]
@@ -38,14 +40,19 @@ def troubles(rows: ScoreRows) -> tuple[Trouble, ...]:
     """Return what is not ok, failures before skips, one entry per model, status and message."""
     grouped: dict[tuple[str, str, str, bool], list[Row]] = {}
     for row in rows.unwell:
-        key = (row["model"], row["status"], row["message"], row["metric"] is None)
+        key = (row["model"], row["status"], row["message"], _is_whole(row))
         grouped.setdefault(key, []).append(row)
     found = []
     for (model, status, message, _), members in grouped.items():
         cells = {(row["scenario"], row["severity_label"], row["seed"]): row for row in members}
-        metrics = tuple(dict.fromkeys(row["metric"] for row in members if row["metric"] is not None))
+        metrics = tuple(dict.fromkeys(row["metric"] for row in members if not _is_whole(row)))
         found.append(Trouble(model, status, message, metrics, len(cells), _cell_name(members[0])))
     return tuple(sorted(found, key=lambda trouble: (WORST_FIRST.index(trouble.status), bool(trouble.metrics))))
+
+
+def _is_whole(row: Row) -> bool:
+    """Tell whether a row speaks for its whole cell."""
+    return row["metric"] is None or row["status"] == LOOKED_UP
 
 
 def _cell_name(row: Row) -> str:
@@ -56,7 +63,7 @@ def coverage(rows: ScoreRows, manifest: Manifest) -> Coverage:
     """Return how much of the suite is there."""
     seen_scenarios = {place.scenario for place in rows.places}
     seen_models = {key[3] for key in rows.cells} - {PROMPTS}
-    counts = Counter(dict.fromkeys(("ok", "skipped", "failed", "missing"), 0))
+    counts = Counter(dict.fromkeys(("ok", "skipped", "failed", LOOKED_UP, "missing"), 0))
     for prompt_set in {key[:3] for key in rows.cells}:
         for model in seen_models:
             status = rows.cells.get((*prompt_set, model), "missing")

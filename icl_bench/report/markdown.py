@@ -35,7 +35,7 @@ def _document(summary: Summary) -> list[str]:
             lines += _items(section.notes)
         lines += _curves(summary)
     if summary.troubles:
-        lines += ["## Failed and skipped", "", *_items(wording.trouble_lines(summary))]
+        lines += [f"## {wording.troubles_title(summary)}", "", *_items(wording.trouble_lines(summary))]
     return lines
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from icl_bench.tables.io import read_score_rows
+from icl_bench.tables.schema import LOOKED_UP
 
 CHAIN = ("normalised_excess_risk", "normalised_error", "excess_risk", "squared_error", "label_error")
 """Metrics that a summary may show, the most telling first."""
 ZERO_RISK, BAYES_RISK, ERROR = "zero_error", "bayes_risk", "normalised_error"
-WORST_FIRST = ("error", "timeout", "nan", "skipped")
+WORST_FIRST = (LOOKED_UP, "error", "timeout", "nan", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Statistic:
 class Absent:
     """Why there is no number."""
 
-    status: str  # error | timeout | nan | skipped | undefined | missing
+    status: str  # looked_up | error | timeout | nan | skipped | undefined | missing
     message: str
 
 
@@ -74,7 +75,7 @@ Row = Mapping[str, Any]
 
 
 class ScoreRows:
-    """Rows by (place, model, metric, context size); whole failed cells by (place, model)."""
+    """Rows by (place, model, metric, context size); whole failed and looked-up cells by (place, model)."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.places: list[Place] = []
@@ -95,7 +96,7 @@ class ScoreRows:
         if place not in self.seeds:
             self.places.append(place)
         self.seeds[place].add(row["seed"])
-        whole = row["metric"] is None
+        whole = row["metric"] is None or row["status"] == LOOKED_UP  # whose numbers count for nothing
         cell = (place.scenario, place.label, row["seed"], row["model"])
         self.cells[cell] = row["status"] if whole else self.cells.get(cell, "ok")
         if row["status"] != "ok":

@@ -56,7 +56,7 @@ def lines(summary: Summary, width: int) -> Iterator[Text]:
             yield from _curve(curve, width)
     if summary.troubles:
         yield _text("")
-        yield _text("Failed and skipped", "bold")
+        yield _text(wording.troubles_title(summary), "bold")
         for line in wording.trouble_lines(summary):
             yield from _wrapped(line, width)
 

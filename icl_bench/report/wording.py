@@ -7,7 +7,7 @@ from icl_bench.report.grids import BROKEN, NOT_THE_SUITES_METRIC
 from icl_bench.report.points import NEAR_BAYES
 from icl_bench.report.score_rows import CHAIN, ERROR, WORST_FIRST
 from icl_bench.report.summary import Summary
-from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS
 from icl_bench.text import printable, short
 
 _METRICS = {
@@ -40,7 +40,16 @@ def head(summary: Summary) -> tuple[str, ...]:
 def coverage_lines(summary: Summary) -> tuple[str, ...]:
     """Return how many cells there are, and what lacks."""
     found = summary.coverage
-    lines = [f"cells: {', '.join(f'{found.cells[name]} {name}' for name in ('ok', 'skipped', 'failed', 'missing'))}"]
+    counted = [f"{found.cells[name]} {name}" for name in ("ok", "skipped", "failed", "missing")]
+    if looked_up := found.cells[LOOKED_UP]:
+        counted.append(f"{looked_up} looked up")
+    lines = [f"cells: {', '.join(counted)}"]
+    if looked_up:
+        models = dict.fromkeys(trouble.model for trouble in summary.troubles if trouble.status == LOOKED_UP)
+        lines.append(
+            f"looked up: {', '.join(models)} answered with what the prompts do not tell, as no honest learner can:"
+            " those cells count as not answered, and have no rank; their numbers are in scores.parquet"
+        )
     if not found.finished:
         lines.append("the last command on this folder did not end: run it again to continue")
     for what, names in (("models", found.absent_models), ("scenarios", found.absent_scenarios)):
@@ -49,6 +58,12 @@ def coverage_lines(summary: Summary) -> tuple[str, ...]:
     if found.uneven_seeds:
         lines.append("some averages rest on fewer seeds than were run (n_seeds in --format csv)")
     return tuple(lines)
+
+
+def troubles_title(summary: Summary) -> str:
+    """Return what the section of troubles is called."""
+    looked_up = any(trouble.status == LOOKED_UP for trouble in summary.troubles)
+    return "Looked up, failed and skipped" if looked_up else "Failed and skipped"
 
 
 def trouble_lines(summary: Summary) -> tuple[str, ...]:
@@ -111,6 +126,8 @@ def legend(summary: Summary) -> tuple[str, ...]:
     statuses = [word for word in WORST_FIRST if word in words]
     if statuses:
         lines.append(f"{', '.join(statuses)}: status of the cell; the last section says why.")
+    if LOOKED_UP in words:
+        lines.append(f"{LOOKED_UP}: the answers know what the prompts do not tell, so their risk is no learner's.")
     return tuple(lines)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from icl_bench.errors import NotComparableError, OutputError, TableError
 from icl_bench.seeding import BLOCK_SIZE
 from icl_bench.tables.schema import (
+    LOOKED_UP,
     SCHEMA_KEY,
     SCHEMA_VERSION,
     columns_after,
@@ -39,7 +40,7 @@ class ModelOutcome:
 
     model: str
     model_digest: str  # of the model's definition: a changed model is asked again
-    status: str  # ok | error | timeout | nan | skipped
+    status: str  # ok | error | timeout | nan | skipped (looked_up is judged of whole cells, later)
     message: str
     seconds: float | None  # None when the model did not answer
     absent: Mapping[str, str]  # loss column -> why it has no value
@@ -354,15 +355,17 @@ def read_score_rows(
 ) -> list[dict[str, Any]]:
     """Return the rows of scores.parquet with one of `metrics`, and every row whose status is not ok.
 
-    `headline` keeps the context size that summaries show alone, `places` these scenarios and severity labels alone.
-    Read in batches: memory grows with the rows that are returned. Raises TableError when the table is missing or
-    damaged.
+    `headline` keeps the context size that summaries show alone, also of looked-up cells, which have rows for all;
+    `places` keeps these scenarios and severity labels alone. Read in batches: memory grows with the rows that are
+    returned. Raises TableError when the table is missing or damaged.
     """
     wanted = set(metrics)
 
     def is_kept(metric: str | None, status: str, shown: bool | None, scenario: str, label: str) -> bool:
         if places is not None and (scenario, label) not in places:
             return False
+        if headline and status == LOOKED_UP:
+            return bool(shown)
         return status != "ok" or (metric in wanted and (not headline or bool(shown)))
 
     kept: list[dict[str, Any]] = []
@@ -379,6 +382,28 @@ def read_score_rows(
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
     return kept
+
+
+def read_looked_up(path: Path) -> dict[tuple[str, str, int, str], str]:
+    """Return the looked-up cells of scores.parquet, (scenario, severity label, seed, model) -> message.
+
+    Empty where there is no table: a run that did not come to its end was not judged. TableError when it is damaged.
+    """
+    found: dict[tuple[str, str, int, str], str] = {}
+    if not path.exists():
+        return found
+    names = ("status", "scenario", "severity_label", "seed", "model", "message")
+    try:
+        for batch in open_table(path).iter_batches(1 << 16, columns=list(names)):
+            if LOOKED_UP in batch.column("status").dictionary_encode().dictionary.to_pylist():
+                for status, scenario, label, seed, model, message in zip(
+                    *(batch.column(name).to_pylist() for name in names), strict=True
+                ):
+                    if status == LOOKED_UP:
+                        found[scenario, label, seed, model] = message
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
+    return found
 
 
 _FILTERED = ("metric", "status", "headline", "scenario", "severity_label")

@@ -20,7 +20,7 @@ ModelLosses = dict[str, dict[str, NDArray[np.float32]]]
 class StoredCell:
     """What became of one model on one prompt set."""
 
-    status: str  # ok | error | timeout | nan | skipped | missing
+    status: str  # ok | error | timeout | nan | skipped | looked_up | missing
     message: str
     absent: Mapping[str, str] = field(default_factory=dict)  # loss column -> why it has no value
     tails: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)  # column -> tail index at each size

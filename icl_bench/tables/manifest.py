@@ -46,7 +46,7 @@ class Manifest:
     started: str = ""
     finished: str = ""
     seconds: float = 0.0  # of the last command that worked on this folder
-    cells: Mapping[str, int] = field(default_factory=dict)  # planned | ok | skipped | failed | missing
+    cells: Mapping[str, int] = field(default_factory=dict)  # planned | ok | skipped | looked_up | failed | missing
     status: str = "running"  # running | complete | incomplete
     noise_variance: float | None = None  # of the unshifted prompts' labels; None in schema version 1
     factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # joint shift -> labels of its single shifts

@@ -1,7 +1,8 @@
 """The schema of every table, a doc per column.
 
 Version 2 added the noise variance, the factors of joint shifts and baselines to the manifest; version 3 the cards of
-metrics to the manifest and each metric's own statistic to the scores. Versions 1 and 2 are still read.
+metrics to the manifest, each metric's own statistic to the scores, and the status `looked_up` with the losses that it
+is judged by. Versions 1 and 2 are still read.
 A table's metadata carries `icl_bench.schema`; a reader refuses a newer version and says how to upgrade.
 """
 
@@ -13,7 +14,11 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 3
 SCHEMA_KEY = b"icl_bench.schema"
-STATUSES = ("ok", "error", "timeout", "nan", "skipped")
+LOOKED_UP = "looked_up"
+"""Status of a cell whose answers know what its prompts do not tell: its rows keep numbers, which count for nothing."""
+STATUSES = ("ok", "error", "timeout", "nan", "skipped", LOOKED_UP)
+LOOKED_UP_COLUMN = "looked_up_u"
+"""Column of the losses from which looked-up answers are told: u of `icl_bench.statistics.looked_up`; no metric."""
 PROMPTS = "(prompts)"
 """Stands in the column `model` on rows that depend on the prompts alone (zero_error, bayes_risk)."""
 
@@ -72,7 +77,7 @@ _SCORE_COLUMNS: tuple[_Column, ...] = (
         "Tail index of the loss: exact where theory gives it, else a Hill estimate.",
     ),
     ("n_prompts", pa.int64(), "Prompts that the row summarises."),
-    ("status", pa.string(), "ok | error | timeout | nan | skipped."),
+    ("status", pa.string(), "ok | error | timeout | nan | skipped | looked_up."),
     ("message", pa.string(), "Why the status is not ok, or why a value is null."),
     ("seconds", pa.float64(), "Seconds the model took to answer this cell's prompts, all context sizes."),
     (
@@ -146,7 +151,12 @@ def losses_schema(columns: Sequence[str]) -> pa.Schema:
     Losses are computed in float64 and stored rounded to float32; scores are computed from what is stored.
     """
     keys = [_field(*column) for column in _LOSS_COLUMNS]
-    values = [_field(name, pa.float32(), f"Loss `{name}` averaged over the prompt's queries.") for name in columns]
+    docs = {name: f"Loss `{name}` averaged over the prompt's queries." for name in columns}
+    if LOOKED_UP_COLUMN in docs:
+        docs[LOOKED_UP_COLUMN] = (
+            "How far the answer leans from the Bayes prediction to the truth; NaN: nothing to judge."
+        )
+    values = [_field(name, pa.float32(), doc) for name, doc in docs.items()]
     return pa.schema([*keys, *values], metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icl_bench.errors import TableError
-from icl_bench.tables.io import ModelOutcome, UnitHeader, in_memory, read_header, read_unit
+from icl_bench.tables.io import ModelOutcome, UnitHeader, in_memory, read_header, read_looked_up, read_unit
 from icl_bench.tables.loss_sets import LossSet, ModelLosses, StoredCell
 from icl_bench.tables.manifest import Manifest
-from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS
 
 _WORST_FIRST = ("error", "timeout", "nan", "skipped", "ok")
 
 
 class UnitLosses:
-    """Losses of a run: one file per block."""
+    """Losses of a run: one file per block. Which cells were looked up stands in its scores."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder, self.manifest = folder, manifest
@@ -41,7 +41,9 @@ class UnitLosses:
         self._blocks = {key: held for key, held in blocks.items() if any(held.values())}
         known = {label: place for place, label in enumerate(manifest.scenarios)}
         order = sorted(self._blocks, key=lambda key: (known.get(key[0], len(known)), *_sortable(key)))
-        self.sets = tuple(_loss_set(self._blocks[key], tuple(manifest.models)) for key in order)
+        looked_up = read_looked_up(folder / "scores.parquet")
+        sets = (_loss_set(self._blocks[key], tuple(manifest.models)) for key in order)
+        self.sets = tuple(_with_looked_up(place, looked_up) for place in sets)
 
     def read(self, place: LossSet, columns: Sequence[str], sizes: Sequence[int] | None = None) -> ModelLosses:
         """Return the losses on one of `sets` at `sizes` (all context sizes by default).
@@ -95,6 +97,17 @@ def _loss_set(held: Mapping[int, Mapping[str, _Stored]], models: Sequence[str]) 
         digests=tuple(header.prompt_digest for header in headers),
         cells={model: _cell([held[block].get(model) for block in sorted(held)]) for model in (PROMPTS, *models)},
     )
+
+
+def _with_looked_up(place: LossSet, messages: Mapping[tuple[str, str, int, str], str]) -> LossSet:
+    """Return the set, its cells that were answered and are known to be looked up under that status."""
+    here = (place.scenario, place.severity_label, place.seed)
+    found = {
+        model: replace(cell, status=LOOKED_UP, message=messages[(*here, model)])
+        for model, cell in place.cells.items()
+        if cell.status == "ok" and (*here, model) in messages
+    }
+    return replace(place, cells={**place.cells, **found}) if found else place
 
 
 _SHARED = (

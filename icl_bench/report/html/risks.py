@@ -15,12 +15,12 @@ from icl_bench.report.points import Point
 from icl_bench.report.score_rows import BAYES_RISK, ZERO_RISK
 from icl_bench.report.summary import Summary
 from icl_bench.tables.io import open_table
-from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS
 
 RISKS = ("squared_error", "label_error", "normalised_error", "excess_risk")
 """Metrics that may be drawn as risk, the first that a run has."""
 BATCH = 1 << 17  # rows held at once
-_TEXTS = ("model", "scenario", "severity_label", "metric")
+_TEXTS = ("model", "scenario", "severity_label", "metric", "status")
 _NUMBERS = ("mean", "median", "ci_low", "ci_high", "median_low", "median_high")
 _REACHES = {"ci_low": "mean", "ci_high": "mean", "median_low": "median", "median_high": "median"}
 
@@ -104,7 +104,8 @@ class _Grid:
         model = _translated(codes["model"], self._models)
         place = self._place_of(codes["scenario"], codes["severity_label"])
         size = _plain(columns["context_size"], np.int32, -1).astype(np.int64)
-        known = (model >= 0) & (place >= 0) & (size >= 0)
+        counts = _translated(codes["status"], dict.fromkeys(set(codes["status"].names) - {LOOKED_UP}, 0)) == 0
+        known = (model >= 0) & (place >= 0) & (size >= 0) & counts
         numbers = {name: _plain(columns[name], np.float64, np.nan) for name in _NUMBERS}
         for metric, rows in self._rows_by_metric(codes["metric"], known):
             position = np.searchsorted(self._sizes, size[rows])

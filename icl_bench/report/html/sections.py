@@ -124,7 +124,12 @@ def troubles(runs: Sequence[NamedRun]) -> str:
             )
             for trouble in run.summary.troubles
         ]
-        title = element("b", text("Cells without a number" if run.alone else f"{run.name}: cells without a number"))
+        title = element(
+            "b",
+            text(
+                "Cells without a number that counts" if run.alone else f"{run.name}: cells without a number that counts"
+            ),
+        )
         columns = Group("", ("status", "message", "metrics", "cells", "such as"))
         if rows:
             parts.append(table(title, "model", [columns], rows))
