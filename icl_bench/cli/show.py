@@ -83,7 +83,13 @@ def _matches(known: Any, name: str) -> list[str]:
 
 def _kind_of(cls: Any) -> str:
     """Return which kind of plugin a user's class is, by its methods."""
-    methods = {"models": "predict", "scenarios": "shift", "metrics": "losses", "executors": "map"}
+    methods = {
+        "models": "predict",
+        "scenarios": "shift",
+        "metrics": "losses",
+        "executors": "map",
+        "function_classes": "draw",
+    }
     kind = next((kind for kind, method in methods.items() if hasattr(cls, method)), None)
     if kind is None:
         expected = ", ".join(f"{method} ({kind})" for kind, method in methods.items())
@@ -134,7 +140,16 @@ def _law(noise_std: float) -> PromptLaw:
 
 def _dial(cls: Any) -> dict[str, Any]:
     """Return a scenario's usual severities and its unshifted one."""
-    identities = {cls().identity(_law(noise_std)) for noise_std in (0.5, 1.0)}
+    from icl_bench.assemble import scenario_problem
+
+    try:
+        scenario = cls()
+        problem = scenario_problem(scenario)
+        identities = set() if problem else {scenario.identity(_law(noise_std)) for noise_std in (0.5, 1.0)}
+    except (Exception, SystemExit) as error:  # a user's own
+        raise PluginError(f"{cls.__name__}: {type(error).__name__}: {error}") from error
+    if problem:
+        raise PluginError(f"{cls.__name__}: {problem}")
     identity = "that of the suite's prompts" if len(identities) > 1 else _severity(identities.pop())
     return {"severities": [_severity(severity) for severity in cls.severities], "identity": identity}
 
@@ -154,6 +169,8 @@ def _exact_risk(name: str) -> str:
         model = bound(catalogue.build("models", name, {}), _law(0.5), _law(0.5))
     except IclBenchError:
         return "not known without arguments"
+    except (Exception, SystemExit) as error:  # a user's own
+        return f"not known: {type(error).__name__}: {error}"
     return "known given the covariates" if isinstance(model, LinearLearner) else "not known"
 
 
