@@ -21,7 +21,8 @@ from icl_bench.tables.metric_cards import group_column
 class Losses:
     """One model's losses on one block, ready to store.
 
-    A tail index is None where it is not known, NaN where the law itself declares none (an estimate is then believed less).
+    A tail index is None where it is not known, NaN where the law itself declares none: an estimate is then believed
+    less.
     """
 
     columns: dict[str, NDArray[np.float32]]  # column -> (prompt, size)
@@ -80,8 +81,8 @@ def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int, seconds:
 def _tails(metric: Metric, answer: Answer, sizes: Sequence[int]) -> tuple[float | None, ...]:
     """Return the tail index of a loss at each size, None where it is not known.
 
-    Whatever a metric knows by itself, it knows of laws that declare their tails; of one that declares its moments alone,
-    infinity is believed.
+    Whatever a metric knows by itself, it knows of laws that declare their tails; of one that declares its moments
+    alone, infinity is believed.
     """
     law = answer.parameters
     if law.no_tail and not law.all_moments:
