@@ -42,7 +42,7 @@ def _scenarios(suite: Suite) -> Iterator[Finding]:
     for prompt_set in make_plan(suite).prompt_sets:
         what = f"scenario {prompt_set.label} {prompt_set.severity_label} seed {prompt_set.seed}".replace("  ", " ")
         yield Finding(what, _problem(partial(_draws, suite, prompt_set)))
-    law = base_law(suite.prompts)
+    law = base_law(suite.prompts, suite.folder)
     for factor in (factor for spec in suite.scenarios for factor in spec.factors):
         if catalogue.is_file_reference(factor.use):
             scenario = catalogue.build("scenarios", factor.use, factor.arguments, suite.folder)
@@ -57,12 +57,12 @@ def _draws(suite: Suite, prompt_set: PromptSet) -> tuple[()]:
 
 
 def _models(suite: Suite, seconds: float | None) -> Iterator[Finding]:
-    law, training = base_law(suite.prompts), training_law(suite)
+    law = base_law(suite.prompts, suite.folder)
     several = replace(law, sizes=replace(law.sizes, queries_per_context=2))
     batches = [kind.draw(Streams(0, 0)).prompts.select(slice(0, FEW_PROMPTS)) for kind in (law, several)]
 
     def violations(spec: ModelSpec) -> Iterator[str]:
-        model = bound(build_model(suite, spec), training, law)
+        model = bound(build_model(suite, spec), training_law(suite, spec), law)
         for batch in batches:
             yield from model_violations(model, batch)
 

@@ -8,6 +8,7 @@ import torch
 
 from icl_bench.errors import NoClosedForm
 from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.laws.truth import why_no_bayes
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.min_norm import min_norm_fit
@@ -41,12 +42,12 @@ class PosteriorMean:
     @property
     def linear_in_labels(self) -> bool:
         """Whether the posterior mean is linear in the labels: that of a Gaussian task, if not by ridge regression."""
-        return self._penalty() is None and self.law.rows is None and self.law.prior.gaussian
+        return self._penalty() is None and why_no_bayes(self.law) is None and self.law.prior.gaussian
 
     def _penalty(self) -> float | None:
         """Return the penalty at which ridge regression is the posterior mean, None when it is not."""
         law = self.law
-        if law.rows is not None or law.labels or law.noise.variance is None:
+        if why_no_bayes(law) or law.labels or law.noise.variance is None:
             return None
         return law.prior.ridge_penalty(law.noise.variance)
 
@@ -54,7 +55,7 @@ class PosteriorMean:
         """Those of ridge regression, where the posterior mean is one; NoClosedForm elsewhere."""
         penalty = self._penalty()
         if penalty is None:
-            raise NoClosedForm("no linear maps: the posterior mean is not ridge regression")
+            raise NoClosedForm(why_no_bayes(self.law) or "no linear maps: the posterior mean is not ridge regression")
         return ridge_maps(prompts, penalty)
 
     def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
