@@ -39,8 +39,10 @@ def component_law(recipe: Recipe, component: Component) -> PromptLaw:
     if law.rows is not None:
         use = component.prompts.function_class
         raise RecipeError(
-            [f"{place}prompts: function_class: {use!r} gives rows of a table, which have no f to train on; expected"
-             " another class"]
+            [
+                f"{place}prompts: function_class: {use!r} gives rows of a table, which have no f to train on; expected"
+                " another class"
+            ]
         )
     return law
 
