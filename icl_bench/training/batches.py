@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from icl_bench.assemble import base_law, shifted_by
-from icl_bench.errors import NoClosedForm, RecipeError
+from icl_bench.errors import NoClosedForm, PluginError, RecipeError
 from icl_bench.laws.covariates.truncated import Truncated
 from icl_bench.laws.law import PromptLaw
 from icl_bench.prompts import PromptBatch
@@ -27,24 +27,27 @@ class Batch:
 
 
 def component_law(recipe: Recipe, component: Component) -> PromptLaw:
-    """Return the law of one part of the mixture; RecipeError when a severity is refused, or there is no f."""
-    place = f"{component.where}: " if component.where else ""
-    law = shifted_by(
-        base_law(component.prompts, recipe.folder),
+    """Return the law of one part of the mixture; RecipeError when it cannot be had, or has no f to train on."""
+    place, settings = f"{component.where}: " if component.where else "", component.prompts
+    try:
+        # whatever noise is asked for, rows of a table are refused for what they are
+        if base_law(replace(settings, noise_std=0.0), recipe.folder).rows is not None:
+            raise RecipeError(
+                [
+                    f"{place}prompts: function_class: {settings.function_class!r} gives rows of a table, which have no"
+                    " f to train on; expected another class"
+                ]
+            )
+        law = base_law(settings, recipe.folder)
+    except PluginError as error:
+        raise RecipeError([f"{place}prompts: {error}"]) from error
+    return shifted_by(
+        law,
         component.factors,
         component.point,
         recipe.folder,
         lambda factor, why: RecipeError([f"{place}mixture: {factor.use} {why}"]),
     )
-    if law.rows is not None:
-        use = component.prompts.function_class
-        raise RecipeError(
-            [
-                f"{place}prompts: function_class: {use!r} gives rows of a table, which have no f to train on; expected"
-                " another class"
-            ]
-        )
-    return law
 
 
 def grown(law: PromptLaw, recipe: Recipe, step: int) -> PromptLaw:
