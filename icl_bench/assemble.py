@@ -102,6 +102,10 @@ def training_law(suite: Suite, spec: ModelSpec | None = None) -> PromptLaw:
 
 def training_problems(suite: Suite) -> list[str]:
     """Return why the training laws of a suite and of its models cannot be had, each with its file and line."""
+    try:
+        base_law(suite.prompts, suite.folder)
+    except PluginError:
+        return []  # told of the prompts themselves
     problems = []
     asked = [(suite.training, None), *((spec.training, spec) for spec in suite.models if spec.training is not None)]
     for settings, spec in asked:
