@@ -106,7 +106,7 @@ def training_problems(suite: Suite) -> list[str]:
         base_law(suite.prompts, suite.folder)
     except PluginError:
         return []  # told of the prompts themselves
-    problems = []
+    problems: list[str] = []
     asked = [(suite.training, None), *((spec.training, spec) for spec in suite.models if spec.training is not None)]
     for settings, spec in asked:
         if problems and settings.factors is None:

@@ -430,7 +430,7 @@ def test_arguments_that_make_no_function_class_are_refused_with_their_place(reci
     recipe_path.write_text(
         RECIPE.replace("n_dims = 2", "n_dims = 2\nfunction_class_arguments = { covariance = [1, -1] }")
     )
-    with pytest.raises(RecipeError, match=r"small\.toml:12: prompts: .*expected no negative eigenvalue"):
+    with pytest.raises(RecipeError, match=r"small\.toml:12: linear .*expected no negative eigenvalue"):
         PromptSource(load_recipe(recipe_path))
 
 

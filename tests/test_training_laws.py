@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from icl_bench.errors import SuiteError
 from icl_bench.laws.law import PromptLaw
 from icl_bench.networks.linear_self_attention import CornerLayer
 from icl_bench.plan import make_plan
+from icl_bench.protocols import Model
 from icl_bench.suite_file import load_suite
 from icl_bench.tables.io import read_training
 from icl_bench.theory.linear_self_attention import global_minimum, one_layer_risk
@@ -326,7 +326,7 @@ REFUSED = {
     "no change to be had": (
         'scenarios = [{ use = "task/change_point", severity = 0.01 }]',
         "",
-        r"suite\.toml:14: training of model 'bayes_train': task/change_point at severity 0\.01: expected a change after",
+        r"suite\.toml:14: training of model 'bayes_train': task/change_point at severity 0\.01: expected a change",
     ),
 }
 
@@ -346,8 +346,13 @@ def test_a_severity_that_training_cannot_have_is_refused_where_it_stands(name: s
 def test_validation_binds_each_model_to_its_own_law(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from icl_bench import validation
 
-    seen: list[Any] = []
-    monkeypatch.setattr(validation, "bound", lambda model, training, law: seen.append(training) or model)
+    seen: list[PromptLaw] = []
+
+    def noted(model: Model, training: PromptLaw, test: PromptLaw) -> Model:
+        seen.append(training)
+        return model
+
+    monkeypatch.setattr(validation, "bound", noted)
     path = written(tmp_path, suite_text(own=OWN))
     validate_suite(path, None)
     suite = load_suite(path)
@@ -373,3 +378,14 @@ def test_show_tells_training_laws(tmp_path: Path) -> None:
     assert any(line.startswith("prompts: linear(covariance = [4, 1, 1]), 3 dimensions") for line in lines)
     told = CliRunner().invoke(app, ["show", str(tmp_path / "suite.toml"), "--json"])
     assert '"n_context": 3' in told.stdout
+
+
+def test_one_model_under_two_laws_is_two_models(tmp_path: Path) -> None:
+    two = MODELS["bayes_train"] + '\n\n[[models]]\nuse = "bayes_train"\nname = "own"\ntraining = { ' + OWN + " }\n\n"
+    text = PLAIN.format(training="", models=f"[[models]]\n{two}").replace(
+        'use = ["squared_error"]', 'use = ["squared_error", "agreement:bayes_train"]'
+    )
+    losses = errors_of(tmp_path, text)
+    assert not np.array_equal(losses["bayes_train"], losses["own"])
+    only = PLAIN.format(training="", models=f"[[models]]\n{two.split('[[models]]')[1]}")
+    np.testing.assert_array_equal(errors_of(tmp_path / "only", only)["own"], losses["own"])

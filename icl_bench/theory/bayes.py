@@ -67,7 +67,7 @@ class PosteriorMean:
         return law.prior.ridge_penalty(law.noise.variance)
 
     def _task(self) -> tuple[Tensor, float] | None:
-        """Return E[w w^T] and the noise variance where f = w . x with one Gaussian w of mean 0, under noise; else None."""
+        """Return E[w w^T] and the noise variance where one Gaussian w of mean 0 is seen under noise; else None."""
         law = self.law
         if (
             why_no_bayes(law)

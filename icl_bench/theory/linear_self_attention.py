@@ -60,8 +60,9 @@ def optimal(covariance: Tensor, task_second_moment: Tensor, n_context: int, nois
     power = float(torch.trace(cross)) + noise_variance
     inner = (1.0 + 1.0 / n_context) * covariance @ cross + power / n_context * covariance
     if singular(covariance):  # the inverse on the span of the covariates, outside which there is nothing to answer
-        return cross @ torch.linalg.pinv(inner, hermitian=True, rtol=SINGULAR)
-    result: Tensor = torch.linalg.solve(inner, cross, left=False)
+        result: Tensor = cross @ torch.linalg.pinv(inner, hermitian=True, rtol=SINGULAR)
+    else:
+        result = torch.linalg.solve(inner, cross, left=False)
     return result
 
 

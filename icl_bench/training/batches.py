@@ -28,26 +28,25 @@ class Batch:
 
 def component_law(recipe: Recipe, component: Component) -> PromptLaw:
     """Return the law of one part of the mixture; RecipeError when it cannot be had, or has no f to train on."""
-    place, settings = f"{component.where}: " if component.where else "", component.prompts
+    place = f"{component.where}: " if component.where else ""
+    settings, folder = component.prompts, recipe.folder
     try:
-        # whatever noise is asked for, rows of a table are refused for what they are
-        if base_law(replace(settings, noise_std=0.0), recipe.folder).rows is not None:
+        if base_law(replace(settings, noise_std=0.0), folder).rows is not None:  # refused for that, not for its noise
             raise RecipeError(
                 [
                     f"{place}prompts: function_class: {settings.function_class!r} gives rows of a table, which have no"
                     " f to train on; expected another class"
                 ]
             )
-        law = base_law(settings, recipe.folder)
+        return shifted_by(
+            base_law(settings, folder),
+            component.factors,
+            component.point,
+            folder,
+            lambda factor, why: RecipeError([f"{place}mixture: {factor.use} {why}"]),
+        )
     except PluginError as error:
-        raise RecipeError([f"{place}prompts: {error}"]) from error
-    return shifted_by(
-        law,
-        component.factors,
-        component.point,
-        recipe.folder,
-        lambda factor, why: RecipeError([f"{place}mixture: {factor.use} {why}"]),
-    )
+        raise RecipeError([f"{place}{error}"]) from error
 
 
 def grown(law: PromptLaw, recipe: Recipe, step: int) -> PromptLaw:
