@@ -415,6 +415,9 @@ def test_a_target_that_a_law_does_not_have_is_the_recipes_error(name: str, recip
     found = " ".join(result.output.split())
     assert f"small.toml:{line}: optimisation.target: '{target}' is not known here" in found
     assert said in found
+    if target == "bayes":  # before any step: a law of a small share may be drawn late
+        with pytest.raises(RecipeError, match="not known here"):
+            PromptSource(load_recipe(recipe_path), ahead=0)
     assert not (tmp_path / "out" / "card.toml").exists()
 
 

@@ -242,6 +242,9 @@ def test_what_a_model_does_not_name_is_the_suites(tmp_path: Path) -> None:
     of_suite, own = training_law(suite), training_law(suite, suite.models[0])
     assert (own.sizes, own.covariates, own.prior) == (of_suite.sizes, of_suite.covariates, of_suite.prior)
     assert (of_suite.noise.variance, own.noise.variance) == (0.25, 1.0)
+    shorter = load_suite(written(tmp_path, suite_text(own="n_context = 2", of_suite="noise_std = 2.0")))
+    law = training_law(shorter, shorter.models[0])
+    assert (law.sizes.n_context, law.noise.variance) == (2, 4.0)
     unshifted = load_suite(written(tmp_path, text.replace("noise_std = 1.0", "scenarios = []")))
     assert training_law(unshifted, unshifted.models[0]).covariates == ()
 
