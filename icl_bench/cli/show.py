@@ -17,7 +17,7 @@ from icl_bench.errors import PluginError, UsageError, nearest
 
 if TYPE_CHECKING:
     from icl_bench.laws.law import PromptLaw
-    from icl_bench.suite import ModelSpec, ScenarioSpec, Suite, TrainingSettings
+    from icl_bench.suite import ModelSpec, ScenarioSpec, Suite
 
 
 @guarded
@@ -177,7 +177,7 @@ def _suite(path: Path) -> dict[str, Any]:
             "seeds": list(settings.seeds),
         },
         "training_context": _training_context(suite),
-        "training": _of_training(suite.training),
+        "training": show_trained.training_law(suite.training),
         "models": [_of_model(spec) for spec in suite.models],
         "scenarios": [_of_scenario(spec) for spec in suite.scenarios],
         "metrics": list(suite.metrics),
@@ -193,19 +193,8 @@ def _training_context(suite: Suite) -> int:
     return named if named is not None else max(suite.prompts.context_sizes)
 
 
-def _of_training(settings: TrainingSettings) -> dict[str, Any]:
-    """Return what a training law differs in from the suite's prompts; a model's, from the suite's training law."""
-    factors = show_trained.factors(settings.factors or (), settings.point)
-    named = {
-        "n_context": settings.n_context,
-        "noise_std": settings.noise_std,
-        "scenarios": None if settings.factors is None else factors,
-    }
-    return {name: value for name, value in named.items() if value is not None}
-
-
 def _of_model(spec: ModelSpec) -> dict[str, Any]:
-    own = {} if spec.training is None else {"training": _of_training(spec.training)}
+    own = {} if spec.training is None else {"training": show_trained.training_law(spec.training)}
     return {"name": spec.label, "use": spec.use, "arguments": dict(spec.arguments), **own}
 
 
@@ -249,7 +238,7 @@ def _suite_lines(item: dict[str, Any]) -> list[str]:
         f"prompts: {show_trained.called(prompts)}, {prompts['n_dims']} dimensions, noise standard deviation"
         f" {prompts['noise_std']:g}, seeds {', '.join(map(str, prompts['seeds']))}",
         f"context sizes: {_ranges(prompts['context_sizes'])}; learners trained on {item['training_context']} examples"
-        + _training_words({name: value for name, value in item["training"].items() if name != "n_context"}),
+        + show_trained.training_words({name: value for name, value in item["training"].items() if name != "n_context"}),
         f"cells: {item['cells']:,}; prompts in all: {item['prompts_in_all']:,}",
         f"metrics: {', '.join(item['metrics'])}",
         f"file: {item['file']}",
@@ -269,20 +258,8 @@ def _use(model: dict[str, Any]) -> str:
     return f"  {text}" if text else ""
 
 
-def _training_words(training: dict[str, Any]) -> str:
-    """Return what a training law differs in, each after a comma; empty when in nothing."""
-    words = []
-    if "n_context" in training:
-        words.append(f"{training['n_context']} examples")
-    if "noise_std" in training:
-        words.append(f"noise standard deviation {training['noise_std']:g}")
-    if "scenarios" in training:
-        words.append(" then ".join(map(show_trained.factor_words, training["scenarios"])) or "unshifted")
-    return "".join(f", {text}" for text in words)
-
-
 def _own_training(model: dict[str, Any]) -> str:
-    words = _training_words(model.get("training", {}))
+    words = show_trained.training_words(model.get("training", {}))
     return f"  trained on its own law{words}" if words else ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from icl_bench.suite import Factor, Severity
+    from icl_bench.suite import Factor, Severity, TrainingSettings
 
 
 def recipe(path: Path) -> dict[str, Any]:
@@ -49,6 +49,16 @@ def factors(listed: Sequence[Factor], point: Sequence[Severity]) -> list[dict[st
         {"use": factor.use, "severity": severity, **factor.arguments}
         for factor, severity in zip(listed, point, strict=True)
     ]
+
+
+def training_law(settings: TrainingSettings) -> dict[str, Any]:
+    """Return what a training law differs in from the suite's prompts; a model's, from the suite's training law."""
+    named = {
+        "n_context": settings.n_context,
+        "noise_std": settings.noise_std,
+        "scenarios": None if settings.factors is None else factors(settings.factors, settings.point),
+    }
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def weights(folder: Path) -> dict[str, Any]:
@@ -99,6 +109,18 @@ def factor_words(factor: dict[str, Any]) -> str:
     severity = "" if factor["severity"] is None else f" {factor['severity']:g}"
     given = ", ".join(f"{name} = {value!r}" for name, value in factor.items() if name not in ("use", "severity"))
     return f"{factor['use']}{severity}{f' ({given})' if given else ''}"
+
+
+def training_words(training: dict[str, Any]) -> str:
+    """Return what a training law differs in, each after a comma; empty when in nothing."""
+    words = []
+    if "n_context" in training:
+        words.append(f"{training['n_context']} examples")
+    if "noise_std" in training:
+        words.append(f"noise standard deviation {training['noise_std']:g}")
+    if "scenarios" in training:
+        words.append(" then ".join(map(factor_words, training["scenarios"])) or "unshifted")
+    return "".join(f", {text}" for text in words)
 
 
 def weights_lines(item: dict[str, Any]) -> list[str]:
