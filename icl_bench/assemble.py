@@ -111,7 +111,10 @@ def _has(part: object, name: str) -> bool:
 
 
 def training_law(suite: Suite, spec: ModelSpec | None = None) -> PromptLaw:
-    """Return the law that a suite's learners, or one of its models, were trained under."""
+    """Return the law that a suite's learners, or one of its models, were trained under.
+
+    Raises SuiteError when a severity is refused, PluginError when the function class or a scenario cannot be built.
+    """
     training = suite.training if spec is None or spec.training is None else spec.training.over(suite.training)
     law = base_law(suite.prompts, suite.folder)
     n_context = training.n_context if training.n_context is not None else law.sizes.n_context
@@ -126,6 +129,24 @@ def training_law(suite: Suite, spec: ModelSpec | None = None) -> PromptLaw:
         suite.folder,
         lambda factor, why: SuiteError([f"{whose}: {factor.use} {why}"]),
     )
+
+
+def training_problems(suite: Suite) -> list[str]:
+    """Return why the training laws of a suite and of its models cannot be had, each with its file and line."""
+    try:
+        base_law(suite.prompts, suite.folder)
+    except PluginError:
+        return []  # told of the prompts themselves
+    problems: list[str] = []
+    asked = [(suite.training, None), *((spec.training, spec) for spec in suite.models if spec.training is not None)]
+    for settings, spec in asked:
+        if problems and settings.factors is None:
+            continue  # its scenarios are the suite's, which were refused
+        try:
+            training_law(suite, spec)
+        except (PluginError, SuiteError, ValueError) as error:
+            problems.append(f"{settings.where}: {error}")
+    return problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from icl_bench.assemble import (
     model_digest,
     question_digest,
     training_law,
+    training_problems,
 )
 from icl_bench.devices import check_device
 from icl_bench.errors import PluginError, SuiteError, UsageError
@@ -171,6 +172,9 @@ def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
             problems.extend(f"{spec.where}: model {spec.label!r}: {text}" for text in wrong)
         except PluginError as error:
             problems.append(f"{spec.where}: model {spec.label!r}: {error}")
+    in_training = training_problems(suite)
+    if in_training:  # no cell can be had without it
+        raise SuiteError([*problems, *in_training])
     asked = {(prompt_set.scenario, prompt_set.point): prompt_set for prompt_set in plan.prompt_sets}
     for (scenario, _), prompt_set in asked.items():
         try:

@@ -187,12 +187,14 @@ def _suite(path: Path) -> dict[str, Any]:
         "definition": suite.description,
         "prompts": {
             "function_class": settings.function_class,
+            "function_class_arguments": dict(settings.function_class_arguments),
             "n_dims": settings.n_dims,
             "context_sizes": list(settings.context_sizes),
             "noise_std": settings.noise_std,
             "seeds": list(settings.seeds),
         },
         "training_context": _training_context(suite),
+        "training": show_trained.training_law(suite.training),
         "models": [_of_model(spec) for spec in suite.models],
         "scenarios": [_of_scenario(spec) for spec in suite.scenarios],
         "metrics": [spec.label for spec in suite.metrics],
@@ -209,7 +211,8 @@ def _training_context(suite: Suite) -> int:
 
 
 def _of_model(spec: ModelSpec) -> dict[str, Any]:
-    return {"name": spec.label, "use": spec.use, "arguments": dict(spec.arguments)}
+    own = {} if spec.training is None else {"training": show_trained.training_law(spec.training)}
+    return {"name": spec.label, "use": spec.use, "arguments": dict(spec.arguments), **own}
 
 
 def _of_scenario(spec: ScenarioSpec) -> dict[str, Any]:
@@ -249,15 +252,16 @@ def _suite_lines(item: dict[str, Any]) -> list[str]:
         f"{item['name']} version {item['version']} (suite)",
         *textwrap.indent(item["definition"], "  ").splitlines(),
         "",
-        f"prompts: {prompts['function_class']}, {prompts['n_dims']} dimensions, noise standard deviation"
+        f"prompts: {show_trained.called(prompts)}, {prompts['n_dims']} dimensions, noise standard deviation"
         f" {prompts['noise_std']:g}, seeds {', '.join(map(str, prompts['seeds']))}",
-        f"context sizes: {_ranges(prompts['context_sizes'])}; learners trained on {item['training_context']} examples",
+        f"context sizes: {_ranges(prompts['context_sizes'])}; learners trained on {item['training_context']} examples"
+        + show_trained.training_words({name: value for name, value in item["training"].items() if name != "n_context"}),
         f"cells: {item['cells']:,}; prompts in all: {item['prompts_in_all']:,}",
         f"metrics: {', '.join(item['metrics'])}",
         f"file: {item['file']}",
         "",
         "models",
-        *(f"  {model['name']}{_use(model)}" for model in item["models"]),
+        *(f"  {model['name']}{_use(model)}{_own_training(model)}" for model in item["models"]),
         "",
         "scenarios",
         *(f"  {_scenario_line(scenario)}" for scenario in item["scenarios"]),
@@ -269,6 +273,11 @@ def _use(model: dict[str, Any]) -> str:
     use = "" if model["use"] == model["name"] else model["use"]
     text = f"{use}({arguments})" if arguments else use
     return f"  {text}" if text else ""
+
+
+def _own_training(model: dict[str, Any]) -> str:
+    words = show_trained.training_words(model.get("training", {}))
+    return f"  trained on its own law{words}" if words else ""
 
 
 def _scenario_line(scenario: dict[str, Any]) -> str:

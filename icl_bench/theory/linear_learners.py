@@ -148,9 +148,8 @@ def _kernel_risk(learner: LinearLearner, prompts: PromptBatch, law: PromptLaw) -
 
 def _linear(learner: LinearLearner, prompts: PromptBatch) -> bool:
     """Tell whether a learner is linear in the labels: it says so, or knows its maps."""
-    declared = getattr(learner, "linear_in_labels", None)
-    if declared is not None:
-        return bool(declared)
+    if getattr(learner, "linear_in_labels", False):
+        return True
     try:
         learner.linear_maps(prompts.select(slice(0, 1)))
     except NoClosedForm:
