@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icl_bench import catalogue
-from icl_bench.assemble import bound, build_model, cell_law, training_law
+from icl_bench.assemble import base_law, bound, build_model, cell_law, training_law
 from icl_bench.catalogue import ZOO
 from icl_bench.checkpoints.card_file import read_card
 from icl_bench.errors import NoClosedForm, PluginError
@@ -34,11 +34,12 @@ from icl_bench.models.attention.linear_self_attention import TrainedLayer
 from icl_bench.models.networks.checkpoint import Checkpoint
 from icl_bench.networks.linear_self_attention import CornerLayer
 from icl_bench.plan import PromptSet, make_plan
-from icl_bench.protocols import LinearLearner
+from icl_bench.protocols import LinearLearner, Scenario
 from icl_bench.run import Run
 from icl_bench.seeding import BLOCK_SIZE, Streams
 from icl_bench.statistics.intervals import mean_interval
-from icl_bench.suite import ModelSpec, Suite
+from icl_bench.statistics.tails import hill_index
+from icl_bench.suite import ModelSpec, PromptSettings, Suite
 from icl_bench.suite_file import load_suite
 from icl_bench.tables.io import UnitHeader, read_header, read_unit_losses
 from icl_bench.tables.schema import PROMPTS
@@ -69,6 +70,20 @@ MOMENTS_OF_NOISE = 4.0
 
 VARIANCE_EXISTS = 2.0
 """Tail index above which a squared error has a variance, so that its mean has a standard error."""
+
+
+LIGHT_BY_SAMPLE = 3.0
+"""Where no theory gives the tail index, a Hill estimate above this counts as a variance."""
+
+DESCENTS = frozenset({"gradient_descent", "newton_iterations", "preconditioned_gd"})
+"""Models whose risk has no cap: their steps are not adapted to the prompt, so they may diverge."""
+
+PROMPT_CAP, CELL_CAP = 1e6, 1e4
+"""Largest exact risk of one prompt, and of a cell on average, in units of the signal's power and the noise variance."""
+
+
+class OutOfBoundsError(ArithmeticError):
+    """An exact risk is negative, or larger than any learner's that cannot diverge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +123,16 @@ class Setting:
 
 
 def suite_text(setting: Setting, models: str) -> str:
-    """Return a suite of every scenario of the catalogue at its usual severities."""
+    """Return a suite of every scenario of the catalogue that its law can carry, at the usual severities."""
     d = setting.n_dims
+    sizes = (d // 2, 2 * d, 3 * d)
     head = f"""[suite]
 name = "exact-d{d}"
 version = 1
 
 [prompts]
 n_dims = {d}
-context_sizes = {[d // 2, 2 * d, 3 * d]}
+context_sizes = {list(sizes)}
 queries_per_context = {setting.queries_per_context}
 noise_std = 0.5
 n_prompts = {setting.n_prompts}
@@ -124,15 +140,27 @@ n_prompts = {setting.n_prompts}
 [training]
 n_context = {2 * d}
 """
-    scenarios = "".join(_scenario_text(name, setting.every) for name in catalogue.entries("scenarios"))
-    return f'{head}{models}{scenarios}\n[metrics]\nuse = ["squared_error", "exact_risk", "bayes_risk"]\n'
+    law = base_law(PromptSettings(n_dims=d, context_sizes=sizes, noise_std=0.5))
+    scenarios = "".join(_scenario_text(name, law, setting.every) for name in catalogue.entries("scenarios"))
+    metrics = '["squared_error", "exact_risk", "bayes_risk"]'
+    return f"{head}{models}{scenarios}\n[metrics]\nuse = {metrics}\n"
 
 
-def _scenario_text(name: str, every: int) -> str:
-    usual = catalogue.build("scenarios", name, {}).severities
-    dials = [repr(severity) for severity in usual[::-every][::-1] if severity is not None]
+def _scenario_text(name: str, law: PromptLaw, every: int) -> str:
+    """Return the entry of a scenario; nothing where the law refuses all of its usual severities."""
+    scenario = catalogue.build("scenarios", name, {})
+    carried = [severity for severity in scenario.severities if _carries(law, scenario, severity)]
+    dials = [repr(severity) for severity in carried[::-every][::-1] if severity is not None]
     severities = f"severities = [{', '.join(dials)}]\n" if dials else ""
-    return f'\n[[scenarios]]\nuse = "{name}"\n{severities}'
+    return f'\n[[scenarios]]\nuse = "{name}"\n{severities}' if carried else ""
+
+
+def _carries(law: PromptLaw, scenario: Scenario, severity: float | None) -> bool:
+    try:
+        scenario.shift(law, severity)
+    except ValueError:
+        return False
+    return True
 
 
 def _model_text(name: str, label: str, arguments: Mapping[str, Any]) -> str:
@@ -206,10 +234,9 @@ class Question:
 
     @property
     def power(self) -> float:
-        """E f(x_q)^2."""
-        omega = self.parameters.task_second_moment
-        assert omega is not None
-        return float((self.parameters.query.second * omega).sum((-1, -2)).mean())
+        """E f(x_q)^2, by the answer that is always 0."""
+        zero = next(cell for cell in self.cells if cell.model == "zero")
+        return float(zero.columns["squared_error"].mean())
 
 
 def questions(run: Run, suite: Suite) -> Iterator[Question]:
@@ -247,14 +274,15 @@ def _drawn_parameters(law: PromptLaw, prompt_set: PromptSet) -> Parameters:
             return parts[0]
         return torch.cat([part.expand(BLOCK_SIZE, *part.shape[1:]) for part in parts])[: prompt_set.n_prompts]
 
-    context = Moments(
-        joined([block.context.mean for block in blocks]), joined([block.context.covariance for block in blocks])
-    )
-    query = context
-    if law.query is not None:
-        query = Moments(
-            joined([block.query.mean for block in blocks]), joined([block.query.covariance for block in blocks])
-        )
+    def moments(parts: Sequence[Moments | None]) -> Moments | None:
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            return None
+        return Moments(joined([part.mean for part in known]), joined([part.covariance for part in known]))
+
+    context, query = (moments([getattr(block, side) for block in blocks]) for side in ("context", "query"))
+    if blocks[0].query is blocks[0].context:
+        query = context  # shared: `least_squares_risk` asks
     return replace(blocks[0], context=context, query=query)
 
 
@@ -265,10 +293,12 @@ def least_squares_risk(parameters: Parameters, context_size: int) -> float | Non
     n >= d + 2 it is s2 tr(Lq Lc^-1)/(n - d - 1), averaged over prompts.
     """
     context, query, omega = parameters.context, parameters.query, parameters.task_second_moment
-    assert omega is not None
+    rank, s2 = parameters.context_rank, parameters.noise_variance
+    if context is None or query is None or omega is None or rank is None or s2 is None:
+        return None
     if bool((context.mean != 0).any()):
         return None
-    d, rank, s2 = parameters.n_dims, parameters.context_rank, parameters.noise_variance
+    d = parameters.n_dims
     eigenvalues = torch.linalg.eigvalsh(context.covariance)
     flat = bool((eigenvalues[:, -rank:] - eigenvalues[:, -1:]).abs().max() < 1e-9)
     if flat and query is context:
@@ -286,14 +316,18 @@ def closed_form(suite: Suite, question: Question, cell: Cell, column: int) -> Ar
     spec = next(spec for spec in suite.models if spec.label == cell.model)
     if spec.use == "bayes":
         prompts = next(other for other in question.cells if other.model == PROMPTS)
-        return prompts.columns["bayes_risk"][:, column]
+        risks = prompts.columns.get("bayes_risk")
+        return None if risks is None else risks[:, column]
+    if parameters.no_tail is not None:
+        return None  # what denies a tail index denies Gaussian designs
     if spec.use == "ols":
         return least_squares_risk(parameters, size)
     matrix = one_layer_matrix(suite, spec, question.law)
-    if matrix is None or parameters.task_second_moment is None:
+    context, query, s2 = parameters.context, parameters.query, parameters.noise_variance
+    omega = parameters.task_second_moment
+    if matrix is None or context is None or query is None or omega is None or s2 is None:
         return None
-    omega, s2 = parameters.task_second_moment, parameters.noise_variance
-    return one_layer_risk(matrix, parameters.context, parameters.query, omega, s2, size).numpy()
+    return one_layer_risk(matrix, context, query, omega, s2, size).numpy()
 
 
 def one_layer_matrix(suite: Suite, spec: ModelSpec, law: PromptLaw) -> Tensor | None:
@@ -328,14 +362,36 @@ def _compared_column(suite: Suite, question: Question, cell: Cell, column: int) 
             truth, where.label, where.severity_label, cell.model, cell.sizes[column], *means, stderr, power
         )
 
-    if bool((exact > ROUNDING * power).all()) and question.parameters.noise_tail > MOMENTS_OF_NOISE:
+    noise = question.parameters.noise_tail
+    if noise is not None and noise > MOMENTS_OF_NOISE and bool((exact > ROUNDING * power).all()):
         yield compared(RATIO, measured / exact, 1.0, 1.0)
-    if tail is not None and tail <= VARIANCE_EXISTS:
+    known = tail is not None
+    index = tail if tail is not None else float(hill_index(measured[:, None])[0])
+    if index <= (VARIANCE_EXISTS if known else LIGHT_BY_SAMPLE):
         return
+    _hold_to_bounds(suite, question, cell, column)
     yield compared(GIVEN_X, measured, exact, power)
     unconditional = closed_form(suite, question, cell, column)
     if unconditional is not None:
         yield compared(CLOSED_FORM, measured, unconditional, power)
+
+
+def _hold_to_bounds(suite: Suite, question: Question, cell: Cell, column: int) -> None:
+    """Raise OutOfBoundsError for an exact risk below 0, or above its cap where the model cannot diverge.
+
+    Asked where the risk has a variance: beside the interpolation threshold of least squares there is no cap.
+    """
+    exact, unit = cell.columns["exact_risk"][:, column], question.power + (question.law.noise.variance or 0.0)
+    use = next(spec.use for spec in suite.models if spec.label == cell.model)
+    where = f"{question.prompt_set.label} {question.prompt_set.severity_label}, {cell.model}, k = {cell.sizes[column]}"
+    if not bool((exact >= -ROUNDING * unit).all()):
+        raise OutOfBoundsError(f"{where}: an exact risk of {exact.min():.3g}, expected none below 0")
+    caps = (exact.max(), PROMPT_CAP, "of one prompt"), (exact.mean(), CELL_CAP, "of a cell")
+    for found, cap, what in caps:
+        if use not in DESCENTS and not found <= cap * unit:
+            raise OutOfBoundsError(f"{where}: an exact risk {what} of {found:.3g}, expected at most {cap * unit:.3g}")
+    if use == "bayes" and not exact.mean() <= 1.5 * question.power:
+        raise OutOfBoundsError(f"{where}: a Bayes risk of {exact.mean():.3g}, expected at most E f^2")
 
 
 def worst(found: Sequence[Comparison], truth: str) -> Comparison:

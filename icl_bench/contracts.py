@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from icl_bench.laws.contracts import law_violations, same_draws
 from icl_bench.laws.dials import changed_stages
 from icl_bench.laws.law import PromptLaw
 from icl_bench.prompts import Prediction, PromptBatch
@@ -165,18 +166,9 @@ def _own_label(answers: Callable[[PromptBatch], Parts], prompts: PromptBatch, fi
             yield _of(part, text)
 
 
-def _same_values(first: Tensor | None, second: Tensor | None) -> bool:
-    return first is second if first is None or second is None else torch.equal(first, second)
-
-
 def _same_draw(law: PromptLaw, other: PromptLaw, seed: int) -> bool:
     first, second = law.draw(Streams(seed, 0)), other.draw(Streams(seed, 0))
-    return (
-        first.digest == second.digest
-        and first.prompts.same_values(second.prompts)
-        and _same_values(first.targets.query_f, second.targets.query_f)
-        and torch.equal(first.targets.query_y, second.targets.query_y)
-    )
+    return first.digest == second.digest and same_draws(first, second)
 
 
 def scenario_violations(scenario: Scenario, law: PromptLaw) -> Iterator[str]:
@@ -238,9 +230,8 @@ def _purity(scenario: Scenario, law: PromptLaw, severity: float | None) -> Itera
     again = scenario.shift(law, severity)
     if not _same_draw(shifted, again, seed=5) or again.draw(Streams(5, 1)).digest != draw.digest:
         yield f"severity {severity}: two draws of the same block differ; expected the same prompts to the bit"
-    finite = all(bool(part.isfinite().all()) for part in (draw.prompts.context_x, draw.prompts.context_y))
-    if not finite:
-        yield f"severity {severity}: the prompts hold numbers that are not finite"
+    for broken in law_violations(shifted):
+        yield f"severity {severity}: {broken}"
 
 
 def global_states() -> tuple[bytes, bytes]:

@@ -30,6 +30,7 @@ from icl_bench.metric_contracts import metric_violations
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import Answer, Model, Scenario
 from icl_bench.seeding import Streams
+from tests.catalogue_laws import carrier
 
 LAW = PromptLaw(Linear(4), GaussianNoise(0.25), Sizes((0, 1, 2, 3, 4, 5, 7, 9)))
 TRAINING = replace(LAW, sizes=Sizes((8,)))
@@ -65,7 +66,8 @@ def test_every_model_keeps_its_contracts(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(catalogue.entries("scenarios")))
 def test_every_scenario_keeps_its_contracts(name: str) -> None:
-    assert list(scenario_violations(catalogue.build("scenarios", name, {}), LAW)) == []
+    law = carrier(name, LAW.n_dims, LAW.sizes.context_sizes)
+    assert list(scenario_violations(catalogue.build("scenarios", name, {}), law)) == []
 
 
 @pytest.mark.parametrize("name", sorted(catalogue.entries("scenarios")))

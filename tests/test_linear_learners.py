@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -125,13 +125,26 @@ def test_the_exact_risk_is_the_mean_squared_error(name: str, shift: str) -> None
 def test_a_few_prompts_at_a_time_have_the_same_risk(shift: str) -> None:
     prompts, _, parameters = next(prompts_from(SHIFTS[shift], 1))
     whole = conditional_risk(learner("ridge 3").linear_maps(prompts), parameters)
-    torch.testing.assert_close(exact_risk(learner("ridge 3"), prompts, parameters), whole)
+    torch.testing.assert_close(exact_risk(learner("ridge 3"), prompts, parameters, SHIFTS[shift]), whole)
+
+
+@dataclass(frozen=True)
+class _Undeclared(Linear):
+    """Linear functions that do not say so."""
+
+    def second_moment(self) -> None:  # type: ignore[override]
+        return None
+
+    def kernel(self, first_x: Tensor, first: Tensor, second_x: Tensor, second: Tensor) -> None:  # type: ignore[override]
+        return None
 
 
 def test_a_class_that_is_not_linear_has_no_exact_risk() -> None:
     prompts, _, parameters = next(prompts_from(NOISY, 1))
     with pytest.raises(NoClosedForm):
-        exact_risk(learner("ols"), prompts, replace(parameters, task_second_moment=None))
+        conditional_risk(learner("ols").linear_maps(prompts), replace(parameters, task_second_moment=None))
+    with pytest.raises(NoClosedForm):
+        exact_risk(learner("ols"), prompts, parameters, replace(NOISY, prior=_Undeclared(4)))
 
 
 def grams(law: PromptLaw) -> tuple[PromptBatch, Parameters, Tensor]:
@@ -143,10 +156,13 @@ def test_ridge_risk_has_its_textbook_form() -> None:
     """lambda^2 tr(R Lq R Omega) + s2 tr(Lq R X^T X R), R = (X^T X + lambda I)^-1."""
     prompts, parameters, gram = grams(SHIFTS["query mean"])
     inverse = torch.linalg.inv(gram + 3.0 * torch.eye(4, dtype=torch.float64))
+    assert parameters.query is not None
     query = parameters.query.second
     bias = 9.0 * (inverse @ query @ inverse).diagonal(dim1=2, dim2=3).sum(-1)
     variance = 0.5 * (query @ inverse @ gram @ inverse).diagonal(dim1=2, dim2=3).sum(-1)
-    torch.testing.assert_close(exact_risk(learner("ridge 3"), prompts, parameters), bias + variance)
+    torch.testing.assert_close(
+        exact_risk(learner("ridge 3"), prompts, parameters, SHIFTS["query mean"]), bias + variance
+    )
 
 
 def test_bayes_risk_has_its_textbook_form() -> None:
@@ -154,6 +170,7 @@ def test_bayes_risk_has_its_textbook_form() -> None:
     law = replace(SHIFTS["spectra"], prior=Linear(4, tau=2.0))
     prompts, parameters, gram = grams(law)
     posterior = torch.linalg.inv(torch.eye(4, dtype=torch.float64) / 4.0 + gram / 0.5)
+    assert parameters.query is not None
     expected = (parameters.query.second[:, None] @ posterior).diagonal(dim1=2, dim2=3).sum(-1)
     bayes = exact_risk(learner("bayes", law), prompts, parameters, law)
     torch.testing.assert_close(bayes, expected)

@@ -7,10 +7,10 @@ declared is held to simulation by the tests of the catalogue.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
@@ -19,6 +19,27 @@ from icl_bench.laws.draws import Draws
 from icl_bench.laws.moments import Moments
 from icl_bench.laws.sizes import PromptRows
 from icl_bench.prompts import PromptBatch
+
+if TYPE_CHECKING:
+    from builtins import property as declaration
+else:
+
+    class declaration:  # noqa: N801 - a decorator, to be read as `property` is
+        """A declaration's default: a property that gives way to a field of the same name.
+
+        A part may then be a dataclass with `variance: float`, with or without slots. A real property would refuse to be
+        set, or be taken for the field's default.
+        """
+
+        def __init__(self, default: Callable[[Any], Any]) -> None:
+            self.default = default
+            self.__doc__ = default.__doc__
+
+        def __get__(self, part: Any, owner: type | None = None) -> Any:
+            """Return the default of a part; a class has none (AttributeError), so that a field there has none."""
+            if part is None:
+                raise AttributeError("a declaration is that of a part, not of its class")
+            return self.default(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +63,17 @@ class CovariatePart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def gaussian(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def light(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def inverse_tail(self) -> float | None:
         """Unknown."""
         return None
@@ -78,12 +99,12 @@ class QueryPart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def gaussian(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def light(self) -> bool:
         """Unknown."""
         return False
@@ -108,17 +129,17 @@ class TaskPart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def gaussian(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def zero_mean(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def light(self) -> bool:
         """Unknown."""
         return False
@@ -162,17 +183,17 @@ class NoisePart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def variance(self) -> float | None:
         """Unknown."""
         return None
 
-    @property
+    @declaration
     def gaussian(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def tail(self) -> float | None:
         """Unknown."""
         return None
@@ -195,12 +216,12 @@ class LabelPart:
 
     __slots__ = ()
 
-    @property
+    @declaration
     def tail_kept(self) -> bool:
         """Unknown."""
         return False
 
-    @property
+    @declaration
     def light(self) -> bool:
         """Unknown."""
         return False

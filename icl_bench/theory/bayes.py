@@ -14,7 +14,9 @@ from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.gaussian_posterior import gram_maps, routes
 from icl_bench.solvers.min_norm import min_norm_fit
+from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.solvers.truncated_svd import spectral_maps
+from icl_bench.theory.linear_learners import polynomial_maps
 from icl_bench.theory.tails import least_squares_tail, noise_limited_tail
 
 

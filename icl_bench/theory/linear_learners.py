@@ -51,8 +51,9 @@ def _off(maps: LinearMaps) -> Tensor:
 def exact_risk(learner: LinearLearner, prompts: PromptBatch, parameters: Parameters, law: PromptLaw) -> Tensor:
     """Return the risk of `learner` given the covariates, at each query of `prompts`, shape (prompt, query).
 
-    It is averaged over the query where the law declares the query's moments, else given the query too. Raises
-    NoClosedForm where the law or the learner does not declare what is needed.
+    It is averaged over the query where the law declares the query's moments, one w a prompt and one variance of the
+    labels, and the learner knows its maps; else it is given the query too. Raises NoClosedForm where the law or the
+    learner does not declare what is needed.
 
     Goes over a few prompts at a time, which is several times faster: the maps are large, and fresh memory is slow.
     """

@@ -26,7 +26,8 @@ class NoiseVariance(Dial):
         return 0.0 <= severity < math.inf
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
-        """Return the law with noise of that variance."""
+        """Return the law with noise of that variance; ValueError for rows of a table, which have none."""
+        law.with_noise(law.noise)  # refuses rows of a table
         return law.with_noise(law.noise.with_variance(severity))
 
 
