@@ -45,7 +45,7 @@ def measure(n_dims: int, n_prompts: int) -> tuple[list[Comparison], dict[str, st
     with tempfile.TemporaryDirectory() as name:
         suite = exact_suite(Path(name), Setting(n_dims, n_prompts, QUERIES))
         found = list(compare(run_suite(suite, Path(name) / "run"), suite))
-    return found, shown_severities(found, base_law(suite.prompts))
+    return found, shown_severities(found, base_law(suite.prompts, suite.folder))
 
 
 def _number(value: float) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, get_args, get_type_hints
 
-from icl_bench.errors import PluginError, UsageError, nearest
+from icl_bench.errors import MOVED, PluginError, UsageError, nearest
 
 PACKAGE = Path(__file__).parent
 KINDS = {
@@ -107,6 +107,11 @@ def _installed(kind: str) -> dict[str, Entry]:
     return entries
 
 
+def is_foreign(kind: str, use: str) -> bool:
+    """Tell whether a plugin comes from outside icl-bench, so that it is held to its contracts where it is used."""
+    return is_file_reference(use) or not find(kind, use).built_in
+
+
 @cache
 def entries(kind: str) -> Mapping[str, Entry]:
     """Return every plugin of `kind` by name; a built-in name cannot be taken over by an entry point."""
@@ -130,7 +135,7 @@ def find(kind: str, name: str) -> Entry:
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise PluginError(f"no such file: {path}; expected `./file.py:Name` relative to the suite file")
+        raise PluginError(f"no such file: {path}; expected `./file.py:Name` relative to the file that names it")
     source = hashlib.blake2b(path.read_bytes() + str(path.resolve()).encode(), digest_size=8).hexdigest()
     name = f"icl_bench_user_{path.stem}_{source}"  # an edited file is another module
     if name in sys.modules:
@@ -146,8 +151,15 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise PluginError(f"{path} fails on import: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{path} fails on import: {_import_failure(error)}") from error
     return module
+
+
+def _import_failure(error: BaseException) -> str:
+    """Return why an import failed; what it wanted from a place of ours that is gone is said to have moved."""
+    text = f"{type(error).__name__}: {error}"
+    gone = isinstance(error, ImportError) and (error.name or "").split(".")[0] == "icl_bench"
+    return f"{text}; {MOVED}" if gone else text
 
 
 def is_file_reference(use: str) -> bool:
@@ -171,7 +183,7 @@ def plugin_class(kind: str, use: str, folder: Path | None = None) -> Any:
         try:
             module = importlib.import_module(entry.module)
         except (Exception, SystemExit) as error:
-            raise PluginError(f"{use!r} fails on import: {type(error).__name__}: {error}") from error
+            raise PluginError(f"{use!r} fails on import: {_import_failure(error)}") from error
     if not hasattr(module, attribute):
         public = [name for name, value in vars(module).items() if inspect.isclass(value)]
         raise PluginError(f"{where} has no {attribute!r}{nearest(attribute, public)}")
@@ -200,7 +212,7 @@ def build(kind: str, use: str, arguments: Mapping[str, Any], folder: Path | None
         return cls(**{**arguments, **resolved})
     except (UsageError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{use} cannot be built: {type(error).__name__}: {error}") from error
 
 
@@ -224,9 +236,13 @@ def argument_problems(cls: Any, arguments: Mapping[str, Any], folder: Path | Non
         annotation = parameters[name].annotation
         if annotation is inspect.Parameter.empty or isinstance(annotation, str):
             continue
+        config = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
         try:
-            config = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
-            TypeAdapter(annotation, config=config).validate_python(value)
+            wanted = TypeAdapter(annotation, config=config)
+        except Exception:  # an annotation that says nothing of values: whatever is given is tried
+            continue
+        try:
+            wanted.validate_python(value)
         except ValidationError:
             problems.append(f"argument {name!r}: expected {_spelled(annotation)}, got {value!r}")
     paths = {} if folder is None else file_arguments(cls, arguments, folder)
@@ -281,11 +297,15 @@ def signature_of(cls: Any) -> dict[str, inspect.Parameter]:
     """Return the parameters that building `cls` takes, with evaluated annotations where they can be."""
     try:
         return dict(inspect.signature(cls, eval_str=True).parameters)
-    except NameError:  # fields inherited from another module, whose names this one does not know
+    except Exception:  # fields inherited from another module, whose names this one does not know; odd annotations
+        pass
+    try:
         parameters = inspect.signature(cls).parameters
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{getattr(cls, '__name__', cls)}: expected a class with a signature: {error}") from error
     try:
         hints = get_type_hints(cls, include_extras=True)
-    except NameError:
+    except Exception:
         hints = {}
     return {name: item.replace(annotation=hints.get(name, item.annotation)) for name, item in parameters.items()}
 

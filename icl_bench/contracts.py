@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from icl_bench.laws.contracts import law_violations, same_draws
+from icl_bench.laws.dials import changed_stages
 from icl_bench.laws.law import PromptLaw
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import Model, Scenario
@@ -174,14 +175,49 @@ def scenario_violations(scenario: Scenario, law: PromptLaw) -> Iterator[str]:
     """Yield every contract that `scenario` breaks on the base law `law`; nothing when it keeps them all."""
     if not scenario.severities:
         yield "severities: expected at least one usual severity, got none"
+    yield from _refusals(scenario, law)
     for severity in scenario.severities:
+        try:
+            shifted = scenario.shift(law, severity)
+        except Exception:  # told by `_refusals`
+            continue
+        if not isinstance(shifted, PromptLaw):
+            yield f"severity {severity}: shift: expected a PromptLaw, got {type(shifted).__name__}"
+            return
         yield from _purity(scenario, law, severity)
+        yield from _stage(scenario, law, shifted, severity)
     identity = scenario.identity(law)
     if identity is None and None not in scenario.severities:
         return
     unshifted = scenario.shift(law, identity)
     if not _same_draw(unshifted, law, seed=3):
         yield f"the identity severity {identity} does not draw the base law's prompts to the bit"
+
+
+def _refusals(scenario: Scenario, law: PromptLaw) -> Iterator[str]:
+    """Check that a severity is refused by ValueError or not at all, and that some usual one is not."""
+    refused = []
+    for severity in (*scenario.severities, float("nan")):
+        try:
+            scenario.shift(law, severity)
+        except ValueError as error:
+            refused.append((severity, str(error)))
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            yield f"severity {severity}: shift: {told}; expected ValueError where a severity makes no sense"
+    usual = [(severity, why) for severity, why in refused if severity in scenario.severities]
+    identity = scenario.identity(law)
+    if usual and len(usual) == len([severity for severity in scenario.severities if severity != identity]):
+        severity, why = usual[0]
+        yield f"severity {severity}: shift: {why}; expected the usual severities to make sense"
+
+
+def _stage(scenario: Scenario, law: PromptLaw, shifted: PromptLaw, severity: float | None) -> Iterator[str]:
+    """Check that a declared stage is one at which the law has changed, if it has: products are ordered by it."""
+    declared = getattr(scenario, "stage", None)
+    changed = changed_stages(law, shifted)
+    if declared is not None and changed and declared not in changed:
+        yield f"severity {severity}: stage: {declared!r} is declared, but what changes is {', '.join(changed)}"
 
 
 def _purity(scenario: Scenario, law: PromptLaw, severity: float | None) -> Iterator[str]:

@@ -87,6 +87,10 @@ class NoClosedForm(IclBenchError):  # noqa: N818
     """A reference answer was asked for where no closed form is known; becomes a `skipped` row."""
 
 
+MOVED = "docs/plugins-0.2.md says what changed for plugins"
+"""Ends the refusal of a plugin that was written for 0.1."""
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Return ` (did you mean 'x'?)` for the known name closest to `name`, or an empty string."""
     import difflib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
@@ -74,7 +75,8 @@ class KnowsItsTail(Protocol):
     def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """Return the tail index of the squared error to f; infinity when every moment exists, None when not known.
 
-        Asked only where the law declares what tail indices follow from.
+        Asked only where the law declares what tail indices follow from. Where `parameters.no_tail` says why no finite
+        one does, every moment of x, f and y exists, and infinity alone is believed.
         """
         ...
 
@@ -115,10 +117,11 @@ class Answer:
 
     def tail_index(self, model: Model, context_size: int) -> float | None:
         """Return the tail index of `model`'s squared error after `context_size` examples, None when unknown."""
-        if self.parameters.no_tail:
+        if self.parameters.no_tail and not self.parameters.all_moments:
             return None
         tail_index = getattr(model, "tail_index", None)  # isinstance of a protocol is slow, and this is asked often
-        return tail_index(self.parameters, context_size) if callable(tail_index) else None
+        found: float | None = tail_index(self.parameters, context_size) if callable(tail_index) else None
+        return None if self.parameters.no_tail and found != math.inf else found
 
 
 Direction = Literal["lower", "higher"]

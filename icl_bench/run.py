@@ -22,11 +22,13 @@ from icl_bench.assemble import (
     model_digest,
     question_digest,
     training_law,
+    training_problems,
 )
 from icl_bench.devices import check_device
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.evaluate.asking import Conditions
 from icl_bench.execution import Progress, execute
+from icl_bench.executor_contracts import check_executor, opened
 from icl_bench.laws.canonical import combined_digest
 from icl_bench.looked_up import Judging
 from icl_bench.metric_contracts import problems_in_suite
@@ -131,6 +133,7 @@ def run_suite(
     check_metrics(suite, metrics)
     check_device(device)
     n_workers = 1 if executor == "serial" else max(1, workers or 1)
+    check_executor(executor, n_workers)
     conditions = Conditions(device=device, time_limit=time_limit)
     cards = metric_cards(suite, metrics)
     manifest = _manifest(suite, cards, conditions, executor, n_workers, command)
@@ -140,7 +143,7 @@ def run_suite(
         write_manifest(folder_path, manifest)
         telling = progress or _Silent()
         folder.scan(manifest.run_digest, dict(manifest.models), telling.note)
-        with catalogue.build("executors", executor, {"workers": n_workers}) as pool:
+        with opened(executor, n_workers) as pool:
             execute(suite, plan, folder, manifest.run_digest, conditions, pool, telling)
             telling.scoring()
             manifest = _score(suite, plan, folder, manifest, pool, telling.note)
@@ -169,6 +172,9 @@ def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
             problems.extend(f"{spec.where}: model {spec.label!r}: {text}" for text in wrong)
         except PluginError as error:
             problems.append(f"{spec.where}: model {spec.label!r}: {error}")
+    in_training = training_problems(suite)
+    if in_training:  # no cell can be had without it
+        raise SuiteError([*problems, *in_training])
     asked = {(prompt_set.scenario, prompt_set.point): prompt_set for prompt_set in plan.prompt_sets}
     for (scenario, _), prompt_set in asked.items():
         try:

@@ -73,6 +73,9 @@ def _rows(job: ScoringJob, unsaid: dict[tuple[str, str, int, str], Array]) -> It
     for model, blocks in cells.items():
         wanted = [metric for metric in job.metrics if metric.card.needs_model == (model != PROMPTS)]
         base = _base_row(job, model, blocks)
+        if model == PROMPTS:
+            for size, reason in blocks[0].header.skipped:
+                yield {**base, "context_size": size, "status": "skipped", "message": reason}
         failed = _failed(blocks)
         if failed is not None:
             yield {**base, "status": failed.status, "message": failed.message}

@@ -112,7 +112,7 @@ class SectionReader:
                 return
             file = self.path.resolve().parent / use.rpartition(":")[0]
             if not file.is_file():
-                self.problem(place, f"no such file: {file}; expected `./file.py:Name` relative to the suite file")
+                self.problem(place, f"no such file: {file}; expected `./file.py:Name` relative to {self.path.name}")
         except PluginError as error:
             self.problem(place, str(error))
 
@@ -160,6 +160,8 @@ class SectionReader:
         section = self.section(PromptsSection, values, place)
         if section is None:
             return base
+        if "function_class" in section.model_fields_set:
+            self.plugin("function_classes", section.function_class, (*place, "function_class"))
         return replace(base, **{name: getattr(section, name) for name in section.model_fields_set})
 
 

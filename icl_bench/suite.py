@@ -45,6 +45,7 @@ class TrainingSettings:
     noise_std: float | None = None
     factors: tuple[Factor, ...] | None = None  # shifts of the training law itself; None: not named
     point: tuple[Severity, ...] = ()  # one severity per factor
+    where: str = field(default="", compare=False, repr=False)  # file:line, for messages
 
     def over(self, usual: TrainingSettings) -> TrainingSettings:
         """Return these settings, those of `usual` where nothing is named here."""
@@ -53,6 +54,7 @@ class TrainingSettings:
             usual.n_context if self.n_context is None else self.n_context,
             usual.noise_std if self.noise_std is None else self.noise_std,
             *scenarios,
+            where=self.where,
         )
 
 
@@ -136,8 +138,9 @@ class Suite:
 
     def _digest(self, models: tuple[ModelSpec, ...]) -> str:
         content = dataclasses.asdict(dataclasses.replace(self, folder=Path(), description="", text="", models=models))
-        for spec in (*content["models"], *content["scenarios"], *content["metrics"]):
-            del spec["where"]
+        own = [spec["training"] for spec in content["models"] if spec["training"] is not None]
+        for part in (*content["models"], *content["scenarios"], *content["metrics"], content["training"], *own):
+            del part["where"]
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

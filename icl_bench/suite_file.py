@@ -112,10 +112,11 @@ class _Parser(SectionReader):
         return tuple(spec for _, spec in specs)
 
     def _training(self, section: TrainingSection, place: tuple[str | int, ...]) -> TrainingSettings:
+        where = self.where(place)
         if section.scenarios is None:
-            return TrainingSettings(section.n_context, section.noise_std)
+            return TrainingSettings(section.n_context, section.noise_std, where=where)
         factors, point = self.factors(section.scenarios, (*place, "scenarios"))
-        return TrainingSettings(section.n_context, section.noise_std, factors, point)
+        return TrainingSettings(section.n_context, section.noise_std, factors, point, where)
 
     def _scenarios(
         self, sections: Sequence[tuple[int, ScenarioSection]], base: PromptSettings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -10,17 +10,22 @@ from pathlib import Path
 import torch
 
 from icl_bench import catalogue
-from icl_bench.assemble import CellLaw, base_law, bound, build_model, cell_law, training_law
+from icl_bench.architecture_contracts import architecture_violations, is_architecture
+from icl_bench.assemble import CellLaw, base_law, bound, build_model, cell_law, is_foreign, training_law
 from icl_bench.contracts import model_violations, scenario_violations
 from icl_bench.evaluate.asking import Asker, Conditions, Models
 from icl_bench.evaluate.block import with_bayes
 from icl_bench.evaluate.failures import Failure, caught
+from icl_bench.executor_contracts import check_executor, executor_violations
+from icl_bench.function_class_contracts import function_class_violations
+from icl_bench.laws.law import PromptLaw
 from icl_bench.metric_contracts import metric_violations, problems_in_suite
 from icl_bench.plan import PromptSet, make_plan
+from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import Answer, Metric
 from icl_bench.run import check_suite
 from icl_bench.seeding import Streams
-from icl_bench.suite import ModelSpec, Suite
+from icl_bench.suite import Factor, ModelSpec, PromptSettings, Suite, TrainingSettings
 from icl_bench.suite_file import load_suite
 
 FEW_PROMPTS = 4
@@ -38,46 +43,102 @@ class Finding:
     problem: str = ""
 
 
-def validate_suite(path: str | Path, seconds: float | None) -> list[Finding]:
-    """Return what was checked of the suite at `path`; SuiteError when the file itself is refused.
+def validate_suite(path: str | Path, seconds: float | None, executor: str | None = None) -> list[Finding]:
+    """Return what was checked of the suite at `path`, and of an executor; SuiteError when the file itself is refused.
 
-    Each model and metric may take `seconds` for its checks.
+    Each plugin may take `seconds` for its checks.
     """
     suite = load_suite(path)
+    if executor is not None:
+        check_executor(executor, 1)
     metrics = check_suite(suite, make_plan(suite))
-    return [*_scenarios(suite), *_models(suite, seconds), *_metrics(suite, metrics, seconds)]
+    return [
+        *_function_classes(suite, seconds),
+        *_scenarios(suite, seconds),
+        *_models(suite, seconds),
+        *_metrics(suite, metrics, seconds),
+        *_executors(executor, seconds),
+    ]
 
 
-def _scenarios(suite: Suite) -> Iterator[Finding]:
+def _function_classes(suite: Suite, seconds: float | None) -> Iterator[Finding]:
+    """Hold the function classes that are not ours to their contracts, with the arguments they are used with."""
+    asked: dict[str, PromptSettings] = {}
+    for settings in (suite.prompts, *(spec.prompts for spec in suite.scenarios)):
+        if catalogue.is_foreign("function_classes", settings.function_class):
+            key = f"{settings.function_class}/{settings.n_dims}/{settings.function_class_arguments}"
+            asked.setdefault(key, settings)
+
+    def violations(settings: PromptSettings) -> Iterable[str]:
+        law = base_law(settings, suite.folder)
+        return function_class_violations(law.prior if law.rows is None else law.rows)
+
+    for settings in asked.values():
+        problem = _problem(partial(violations, settings), seconds)
+        yield Finding(f"function class {settings.function_class}", problem)
+
+
+def _scenarios(suite: Suite, seconds: float | None) -> Iterator[Finding]:
     for prompt_set in make_plan(suite).prompt_sets:
         what = f"scenario {prompt_set.label} {prompt_set.severity_label} seed {prompt_set.seed}".replace("  ", " ")
-        yield Finding(what, _problem(partial(_draws, suite, prompt_set)))
-    law = base_law(suite.prompts)
-    for factor in (factor for spec in suite.scenarios for factor in spec.factors):
-        if catalogue.is_file_reference(factor.use):
-            scenario = catalogue.build("scenarios", factor.use, factor.arguments, suite.folder)
-            problem = _problem(partial(scenario_violations, scenario, law))
+        yield Finding(what, _problem(partial(_draws, suite, prompt_set), seconds))
+    factors = [(spec.prompts, factor) for spec in suite.scenarios for factor in spec.factors]
+    factors += [(suite.prompts, factor) for training in _trainings(suite) for factor in training.factors or ()]
+    asked = {repr(factor): (prompts, factor) for prompts, factor in factors}
+
+    def violations(prompts: PromptSettings, factor: Factor) -> Iterable[str]:
+        scenario = catalogue.build("scenarios", factor.use, factor.arguments, suite.folder)
+        return scenario_violations(scenario, base_law(prompts, suite.folder))
+
+    for prompts, factor in asked.values():
+        if catalogue.is_foreign("scenarios", factor.use):
+            problem = _problem(partial(violations, prompts, factor), seconds)
             yield Finding(f"contracts of scenario {factor.use}", problem)
 
 
+def _trainings(suite: Suite) -> list[TrainingSettings]:
+    """Return what the suite says of training laws, its own and its models'."""
+    return [suite.training, *(spec.training for spec in suite.models if spec.training is not None)]
+
+
+def _executors(executor: str | None, seconds: float | None) -> Iterator[Finding]:
+    if executor is None:
+        return
+    build = partial(catalogue.build, "executors", executor)
+    check = partial(executor_violations, lambda workers: build({"workers": workers}), executor)
+    yield Finding(f"executor {executor}", _problem(check, seconds))
+
+
 def _draws(suite: Suite, prompt_set: PromptSet) -> tuple[()]:
-    """Draw one block; what it raises is the problem."""
-    cell_law(suite, prompt_set).law.draw(Streams(prompt_set.seed, 0))
+    """Draw one block, with its Bayes prediction where there is one; what is raised is the problem."""
+    law = cell_law(suite, prompt_set).law
+    with_bayes(law, law.draw(Streams(prompt_set.seed, 0)))
     return ()
 
 
 def _models(suite: Suite, seconds: float | None) -> Iterator[Finding]:
-    law, training = base_law(suite.prompts), training_law(suite)
-    several = replace(law, sizes=replace(law.sizes, queries_per_context=2))
-    batches = [kind.draw(Streams(0, 0)).prompts.select(slice(0, FEW_PROMPTS)) for kind in (law, several)]
+    law = base_law(suite.prompts, suite.folder)
 
-    def violations(spec: ModelSpec) -> Iterator[str]:
-        model = bound(build_model(suite, spec), training, law)
+    def few_prompts(kind: PromptLaw) -> PromptBatch:
+        return kind.draw(Streams(0, 0)).prompts.select(slice(0, FEW_PROMPTS))
+
+    def violations(spec: ModelSpec, batches: Sequence[PromptBatch]) -> Iterator[str]:
+        built = build_model(suite, spec)
+        if is_foreign(spec) and is_architecture(built):
+            yield from architecture_violations(built, law.n_dims)
+        model = bound(built, training_law(suite, spec), law)
         for batch in batches:
             yield from model_violations(model, batch)
 
+    several = replace(law, sizes=replace(law.sizes, queries_per_context=2))
+    try:
+        with caught(seconds, "no prompts to ask it about: "):
+            batches = [few_prompts(kind) for kind in (law, several)]
+    except Failure as failure:
+        yield from (Finding(f"model {spec.label}", failure.message) for spec in suite.models)
+        return
     for spec in suite.models:
-        yield Finding(f"model {spec.label}", _problem(partial(violations, spec), seconds))
+        yield Finding(f"model {spec.label}", _problem(partial(violations, spec, batches), seconds))
 
 
 def _metrics(suite: Suite, metrics: Mapping[str, Metric], seconds: float | None) -> Iterator[Finding]:
@@ -95,7 +156,7 @@ def _metrics(suite: Suite, metrics: Mapping[str, Metric], seconds: float | None)
 
 def honest_answer(suite: Suite) -> Answer:
     """Return what a good learner answers on a suite's unshifted prompts, with std and quantiles as of a Gaussian."""
-    law = base_law(suite.prompts)
+    law = base_law(suite.prompts, suite.folder)
     cell = CellLaw(law, True, law.sizes.n_context)
     asker = Asker(Models(suite), cell, with_bayes(law, law.draw(Streams(0, 0))), Conditions())
     model, prediction = asker.reference(YARDSTICK)
@@ -106,9 +167,13 @@ def honest_answer(suite: Suite) -> Answer:
 
 
 def _problem(check: Callable[[], Iterable[str]], seconds: float | None = None) -> str:
-    """Return what a check found or raised as one line, empty when all is well or there is no answer to check."""
+    """Return what a check found, and what it then raised, as one line; empty when all is well or there is no answer."""
+    found: list[str] = []
     try:
         with caught(seconds):
-            return "; ".join(dict.fromkeys(check()))
+            for broken in check():
+                found.append(broken)  # kept, whatever is raised after it
     except Failure as failure:
-        return "" if failure.status == "skipped" else failure.message
+        if failure.status != "skipped":
+            found.append(failure.message)
+    return "; ".join(dict.fromkeys(found))

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from icl_bench import catalogue
 from icl_bench.cli.main import app
+from icl_bench.errors import MOVED
 from icl_bench.tables.schema import column_docs, training_column_docs
 
 ROOT = Path(__file__).parent.parent
@@ -30,8 +31,9 @@ def test_the_python_example_runs(
     assert "lsa-random-cov" in printed
 
 
-def test_the_contributing_examples_work(tmp_path: Path) -> None:
+def test_the_contributing_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugins, the suite and the recipe that CONTRIBUTING.md shows work as they are printed."""
+    monkeypatch.chdir(tmp_path)
     for block in blocks("CONTRIBUTING.md", "python"):
         name = re.match(r'"""(\w+\.py)', block)
         if name:
@@ -45,10 +47,32 @@ def test_the_contributing_examples_work(tmp_path: Path) -> None:
     networks = f'\n[[models]]\nuse = "./my_network.py:MeanNetwork"\n\n[[models]]\nuse = "checkpoint"\n{asked}\n'
     (tmp_path / "mine.toml").write_text(suite.replace("n_dims = 8", "n_dims = 4") + networks)
     assert len((tmp_path / "my_model.py").read_text().splitlines()) <= 22
-    result = CliRunner().invoke(app, ["validate", str(tmp_path / "mine.toml")])
+    (validate,) = re.findall(r"^icl-bench (validate .*--executor .*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    result = CliRunner().invoke(app, validate.split())
     assert result.exit_code == 0, result.output
-    assert "model MyModel" in result.stdout
-    assert "ok   model checkpoint" in result.stdout
+    checked = ("contracts of scenario ./my_scenario.py:Flip", "function class ./my_functions.py:Waves", "model MyModel")
+    for what in (*checked, "model checkpoint", "executor ./my_executor.py:Timed"):
+        assert f"ok   {what}" in result.stdout
+
+
+def test_the_examples_of_the_page_for_older_plugins_are_valid(tmp_path: Path) -> None:
+    page = "docs/plugins-0.2.md"
+    for block in blocks(page, "python"):
+        name = re.match(r'"""(\w+\.py)', block)
+        assert name is not None, block
+        (tmp_path / name[1]).write_text(block)
+    (suite,) = blocks(page, "toml")
+    (tmp_path / "moved.toml").write_text(suite)
+    result = CliRunner().invoke(app, ["validate", str(tmp_path / "moved.toml")])
+    assert result.exit_code == 0, result.output
+    for checked in (
+        "function class ./waves.py:Waves",
+        "contracts of scenario ./shifts.py:Drop",
+        "model Posterior",
+        "metric Absolute",
+    ):
+        assert f"ok   {checked}" in result.stdout
+    assert page == MOVED.split()[0]
 
 
 def test_every_column_of_the_tables_is_documented() -> None:

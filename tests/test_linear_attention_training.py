@@ -134,7 +134,7 @@ def test_the_corner_s_exact_risk_is_what_it_suffers() -> None:
     ratios = []
     for block in range(8):
         draw = LAW.draw(Streams(1, block))
-        risk = exact_risk(layer, draw.prompts, draw.parameters)
+        risk = exact_risk(layer, draw.prompts, draw.parameters, LAW)
         assert risk.dtype == torch.float64
         ratios.append((layer.predict(draw.prompts).mean - draw.targets.query_f).square() / risk)  # type: ignore[attr-defined]
     for column in torch.cat(ratios).double().numpy().T:

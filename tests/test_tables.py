@@ -178,19 +178,41 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) ->
     assert [item.name for item in tmp_path.iterdir()] == ["table"]
 
 
-def test_one_rotation_for_all_prompts_is_one_replicate(small_suite: Path, tmp_path: Path) -> None:
-    """The public code's single rotation: a mean, but no interval, and the row says why; 64 prompts a draw have one."""
+def test_a_rotation_of_the_law_is_given_and_a_shared_one_is_a_cluster(small_suite: Path, tmp_path: Path) -> None:
+    """What belongs to the law is the same for every seed: prompts are replicates; 64 prompts of one draw are one."""
     shift = 'use = "covariate/spectrum"\nfixed_rotation = true\nseverities = [2.0]'
     shared = 'use = "covariate/random_diagonal"\nprompts_per_draw = 64\nseverities = [4.0]'
     text = small_suite.read_text().replace(
         'use = "covariate/scale"\nseverities = [2.0]', f"{shift}\n[[scenarios]]\n{shared}"
     )
     small_suite.write_text(text)
-    table = run_suite(small_suite, tmp_path / "run", models=["bayes"]).scores
+    run = run_suite(small_suite, tmp_path / "run", models=["bayes"])
+    table = run.scores
     rows = table[(table.model == "bayes") & (table.metric == "squared_error") & (table.context_size == 6)]
     by_scenario = rows.set_index("scenario")
     fixed = by_scenario.loc["covariate/spectrum"]
     assert fixed["mean"] > 0
-    assert np.isnan(fixed["stderr"])
-    assert fixed["message"] == "no interval: all prompts share one random draw"
-    assert by_scenario.loc["covariate/random_diagonal", "stderr"] > 0
+    errors = run.losses.query("model == 'bayes' and context_size == 6")
+    by_prompt = errors.set_index("scenario")["squared_error"]
+    assert fixed["stderr"] == pytest.approx(by_prompt["covariate/spectrum"].sem(), rel=1e-5)
+    clusters = by_prompt["covariate/random_diagonal"].to_numpy().reshape(-1, 64).mean(1)
+    shared_error = by_scenario.loc["covariate/random_diagonal", "stderr"]
+    assert shared_error == pytest.approx(clusters.std(ddof=1) / len(clusters) ** 0.5, rel=1e-5)
+
+
+def test_sizes_that_a_scenario_cannot_have_are_skipped_rows(small_suite: Path, tmp_path: Path) -> None:
+    text = small_suite.read_text().replace(
+        'use = "covariate/scale"\nseverities = [2.0]', 'use = "query/orthogonal"\nseverities = [0.5, 1.0]'
+    )
+    small_suite.write_text(text)
+    run = run_suite(small_suite, tmp_path / "run")
+    assert run.complete
+    table = run.scores
+    turned = table[table.scenario == "query/orthogonal"]
+    skipped = turned[turned.status == "skipped"]
+    assert set(skipped.model) == {"(prompts)"}
+    assert sorted(skipped.context_size) == [3, 3, 4, 4, 6, 6]
+    assert skipped.message.str.contains("fewer than d = 3 examples").all()
+    answered = turned[(turned.status == "ok") & (turned.model == "ols")]
+    assert set(answered.context_size) == {0, 1, 2}
+    assert set(answered[answered.headline].context_size) == {1}  # d/2, though the training length is 4

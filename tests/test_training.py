@@ -15,8 +15,6 @@ from typer.testing import CliRunner
 from icl_bench.checkpoints.folder import read_checkpoint
 from icl_bench.cli.main import app
 from icl_bench.errors import RecipeError, RunFolderError, TrainingError
-from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
-from icl_bench.laws.parts import Placed
 from icl_bench.networks.linear_self_attention import CornerLayer
 from icl_bench.seeding import TRAINING_SEEDS, TUNING_SEEDS, Streams
 from icl_bench.tables.io import read_training
@@ -255,36 +253,6 @@ def test_training_tuning_and_test_prompts_never_meet() -> None:
     assert broken.exit_code == 0
     draws = {Streams(seed, 0).normal("covariates", (4,)).tobytes() for seed in (0, TUNING_SEEDS, TRAINING_SEEDS)}
     assert len(draws) == 3
-
-
-def test_a_mixture_draws_each_prompt_from_one_law_in_its_share(recipe: Recipe, recipe_path: Path) -> None:
-    text = (
-        RECIPE
-        + '\n[[mixture]]\nweight = 3.0\n\n[[mixture]]\nscenarios = [{ use = "covariate/scale", severity = 50.0 }]\n'
-    )
-    recipe_path.write_text(text)
-    source = PromptSource(load_recipe(recipe_path), ahead=0)
-    scaled = torch.cat([source.draw(block).prompts.context_x.abs().amax((1, 2)) > 12 for block in range(8)])
-    share = float(scaled.double().mean())
-    assert abs(share - 0.25) < 4.5 * (0.25 * 0.75 / len(scaled)) ** 0.5
-
-
-def test_mixed_lengths_are_a_recipe(recipe_path: Path) -> None:
-    text = RECIPE + '\n[[mixture]]\n\n[[mixture]]\nprompts = { context_sizes = "0:3" }\n'
-    recipe_path.write_text(text)
-    source = PromptSource(load_recipe(recipe_path), ahead=0)
-    assert {source.draw(block).prompts.n_context for block in range(12)} == {3, 6}
-
-
-def test_scenarios_in_a_recipe_shift_the_training_law(recipe_path: Path) -> None:
-    recipe_path.write_text(
-        RECIPE + '\n[[mixture]]\nscenarios = [{ use = "covariate/random_diagonal", severity = 4.0 }]\n'
-    )
-    (law,) = PromptSource(load_recipe(recipe_path), ahead=0).laws
-    assert law.covariates == (Placed("covariate/random_diagonal", RandomDiagonal(4.0)),)
-    recipe_path.write_text(RECIPE + '\n[[mixture]]\nscenarios = [{ use = "covariate/scale", severity = -1.0 }]\n')
-    with pytest.raises(RecipeError, match="covariate/scale at severity -1"):
-        PromptSource(load_recipe(recipe_path))
 
 
 def test_the_curriculum_zeroes_dimensions_and_shortens_prompts(recipe: Recipe) -> None:

@@ -18,6 +18,8 @@ from icl_bench.networks.linear_self_attention import CornerLayer
 from icl_bench.seeding import Streams
 from icl_bench.statistics.intervals import mean_interval
 from icl_bench.theory.linear_self_attention import EXPONENTIAL_MOMENTS, global_minimum, random_covariance_minimum
+from icl_bench.training.batches import component_law
+from icl_bench.training.card import data_law
 from icl_bench.training.recipe_file import load_recipe
 
 ROOT = Path(__file__).parent.parent
@@ -52,6 +54,7 @@ def test_weights_card_and_recipe_belong_together(name: str) -> None:
         )
         assert recipe.network.use == card.architecture
         assert recipe.optimisation.n_steps == card.steps
+        assert data_law(recipe, [component_law(recipe, component) for component in recipe.mixture]) == card.law
     assert card.licence
     assert card.author
     assert card.law.scenarios

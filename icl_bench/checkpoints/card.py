@@ -15,13 +15,13 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class DataLaw:
-    """The law that training prompts were drawn from, in plain values; `digest` is that of its canonical form."""
+    """The law that training prompts were drawn from, in plain values."""
 
     function_class: str
     n_dims: int
     noise_std: float
     n_context: int  # the longest context
-    digest: str  # `law_digest` of the unshifted law
+    digest: str  # of the `law_digest`s of what was mixed, in order; curriculum aside
     function_class_arguments: Mapping[str, Any] = field(default_factory=dict)
     scenarios: tuple[Mapping[str, Any], ...] = ()  # what was mixed in, one table each
 

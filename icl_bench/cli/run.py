@@ -27,7 +27,7 @@ def run(
         str, typer.Option(help="Seeds instead of the suite's, comma-separated: other prompts of the same laws.")
     ] = "",
     device: Annotated[str, typer.Option(help="Where models compute: cpu, cuda, cuda:1, ...")] = "cpu",
-    executor: Annotated[str, typer.Option(help="Where jobs run: processes or serial.")] = "processes",
+    executor: Annotated[str, typer.Option(help="Where jobs run: processes, serial, or ./file.py:Name.")] = "processes",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes [default: one a core; 1 on a GPU].")
     ] = None,

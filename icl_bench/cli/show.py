@@ -83,7 +83,13 @@ def _matches(known: Any, name: str) -> list[str]:
 
 def _kind_of(cls: Any) -> str:
     """Return which kind of plugin a user's class is, by its methods."""
-    methods = {"models": "predict", "scenarios": "shift", "metrics": "losses", "executors": "map"}
+    methods = {
+        "models": "predict",
+        "scenarios": "shift",
+        "metrics": "losses",
+        "executors": "map",
+        "function_classes": "draw",
+    }
     kind = next((kind for kind, method in methods.items() if hasattr(cls, method)), None)
     if kind is None:
         expected = ", ".join(f"{method} ({kind})" for kind, method in methods.items())
@@ -134,7 +140,16 @@ def _law(noise_std: float) -> PromptLaw:
 
 def _dial(cls: Any) -> dict[str, Any]:
     """Return a scenario's usual severities and its unshifted one."""
-    identities = {cls().identity(_law(noise_std)) for noise_std in (0.5, 1.0)}
+    from icl_bench.assemble import scenario_problem
+
+    try:
+        scenario = cls()
+        problem = scenario_problem(scenario)
+        identities = set() if problem else {scenario.identity(_law(noise_std)) for noise_std in (0.5, 1.0)}
+    except (Exception, SystemExit) as error:  # a user's own
+        raise PluginError(f"{cls.__name__}: {type(error).__name__}: {error}") from error
+    if problem:
+        raise PluginError(f"{cls.__name__}: {problem}")
     identity = "that of the suite's prompts" if len(identities) > 1 else _severity(identities.pop())
     return {"severities": [_severity(severity) for severity in cls.severities], "identity": identity}
 
@@ -154,6 +169,8 @@ def _exact_risk(name: str) -> str:
         model = bound(catalogue.build("models", name, {}), _law(0.5), _law(0.5))
     except IclBenchError:
         return "not known without arguments"
+    except (Exception, SystemExit) as error:  # a user's own
+        return f"not known: {type(error).__name__}: {error}"
     return "known given the covariates" if isinstance(model, LinearLearner) else "not known"
 
 
@@ -170,12 +187,14 @@ def _suite(path: Path) -> dict[str, Any]:
         "definition": suite.description,
         "prompts": {
             "function_class": settings.function_class,
+            "function_class_arguments": dict(settings.function_class_arguments),
             "n_dims": settings.n_dims,
             "context_sizes": list(settings.context_sizes),
             "noise_std": settings.noise_std,
             "seeds": list(settings.seeds),
         },
         "training_context": _training_context(suite),
+        "training": show_trained.training_law(suite.training),
         "models": [_of_model(spec) for spec in suite.models],
         "scenarios": [_of_scenario(spec) for spec in suite.scenarios],
         "metrics": [spec.label for spec in suite.metrics],
@@ -192,7 +211,8 @@ def _training_context(suite: Suite) -> int:
 
 
 def _of_model(spec: ModelSpec) -> dict[str, Any]:
-    return {"name": spec.label, "use": spec.use, "arguments": dict(spec.arguments)}
+    own = {} if spec.training is None else {"training": show_trained.training_law(spec.training)}
+    return {"name": spec.label, "use": spec.use, "arguments": dict(spec.arguments), **own}
 
 
 def _of_scenario(spec: ScenarioSpec) -> dict[str, Any]:
@@ -232,15 +252,16 @@ def _suite_lines(item: dict[str, Any]) -> list[str]:
         f"{item['name']} version {item['version']} (suite)",
         *textwrap.indent(item["definition"], "  ").splitlines(),
         "",
-        f"prompts: {prompts['function_class']}, {prompts['n_dims']} dimensions, noise standard deviation"
+        f"prompts: {show_trained.called(prompts)}, {prompts['n_dims']} dimensions, noise standard deviation"
         f" {prompts['noise_std']:g}, seeds {', '.join(map(str, prompts['seeds']))}",
-        f"context sizes: {_ranges(prompts['context_sizes'])}; learners trained on {item['training_context']} examples",
+        f"context sizes: {_ranges(prompts['context_sizes'])}; learners trained on {item['training_context']} examples"
+        + show_trained.training_words({name: value for name, value in item["training"].items() if name != "n_context"}),
         f"cells: {item['cells']:,}; prompts in all: {item['prompts_in_all']:,}",
         f"metrics: {', '.join(item['metrics'])}",
         f"file: {item['file']}",
         "",
         "models",
-        *(f"  {model['name']}{_use(model)}" for model in item["models"]),
+        *(f"  {model['name']}{_use(model)}{_own_training(model)}" for model in item["models"]),
         "",
         "scenarios",
         *(f"  {_scenario_line(scenario)}" for scenario in item["scenarios"]),
@@ -252,6 +273,11 @@ def _use(model: dict[str, Any]) -> str:
     use = "" if model["use"] == model["name"] else model["use"]
     text = f"{use}({arguments})" if arguments else use
     return f"  {text}" if text else ""
+
+
+def _own_training(model: dict[str, Any]) -> str:
+    words = show_trained.training_words(model.get("training", {}))
+    return f"  trained on its own law{words}" if words else ""
 
 
 def _scenario_line(scenario: dict[str, Any]) -> str:

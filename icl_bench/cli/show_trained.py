@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from icl_bench.suite import Factor, Severity, TrainingSettings
 
 
 def recipe(path: Path) -> dict[str, Any]:
@@ -21,6 +25,7 @@ def recipe(path: Path) -> dict[str, Any]:
         "network": {"use": found.network.use, "arguments": dict(found.network.arguments)},
         "prompts": {
             "function_class": found.prompts.function_class,
+            "function_class_arguments": dict(found.prompts.function_class_arguments),
             "n_dims": found.prompts.n_dims,
             "context_sizes": list(found.prompts.context_sizes),
             "noise_std": found.prompts.noise_std,
@@ -28,10 +33,7 @@ def recipe(path: Path) -> dict[str, Any]:
         "mixture": [
             {
                 "weight": component.weight,
-                "scenarios": [
-                    {"use": factor.use, "severity": severity, **factor.arguments}
-                    for factor, severity in zip(component.factors, component.point, strict=True)
-                ],
+                "scenarios": factors(component.factors, component.point),
             }
             for component in found.mixture
         ],
@@ -39,6 +41,24 @@ def recipe(path: Path) -> dict[str, Any]:
         "digest": found.digest,
         "file": str(path),
     }
+
+
+def factors(listed: Sequence[Factor], point: Sequence[Severity]) -> list[dict[str, Any]]:
+    """Return the scenarios of a training law in plain values."""
+    return [
+        {"use": factor.use, "severity": severity, **factor.arguments}
+        for factor, severity in zip(listed, point, strict=True)
+    ]
+
+
+def training_law(settings: TrainingSettings) -> dict[str, Any]:
+    """Return what a training law differs in from the suite's prompts; a model's, from the suite's training law."""
+    named = {
+        "n_context": settings.n_context,
+        "noise_std": settings.noise_std,
+        "scenarios": None if settings.factors is None else factors(settings.factors, settings.point),
+    }
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def weights(folder: Path) -> dict[str, Any]:
@@ -61,7 +81,7 @@ def recipe_lines(item: dict[str, Any]) -> list[str]:
     prompts, settings = item["prompts"], item["optimisation"]
     arguments = ", ".join(f"{name} = {value!r}" for name, value in item["network"]["arguments"].items())
     shares = [
-        f"  {component['weight']:g}  {' then '.join(map(_factor, component['scenarios'])) or 'unshifted'}"
+        f"  {component['weight']:g}  {' then '.join(map(factor_words, component['scenarios'])) or 'unshifted'}"
         for component in item["mixture"]
     ]
     return [
@@ -69,7 +89,7 @@ def recipe_lines(item: dict[str, Any]) -> list[str]:
         *textwrap.indent(item["definition"], "  ").splitlines(),
         "",
         f"network: {item['network']['use']}({arguments})",
-        f"prompts: {prompts['function_class']}, {prompts['n_dims']} dimensions, noise standard deviation"
+        f"prompts: {called(prompts)}, {prompts['n_dims']} dimensions, noise standard deviation"
         f" {prompts['noise_std']:g}, up to {max(prompts['context_sizes'])} examples",
         *(["mixture", *shares] if len(shares) > 1 or item["mixture"][0]["scenarios"] else []),
         f"steps: {settings['n_steps']:,} of {settings['batch_size']} prompts, {settings['optimiser']}, target"
@@ -78,9 +98,29 @@ def recipe_lines(item: dict[str, Any]) -> list[str]:
     ]
 
 
-def _factor(factor: dict[str, Any]) -> str:
-    severity = factor["severity"]
-    return factor["use"] if severity is None else f"{factor['use']} {severity:g}"
+def called(prompts: dict[str, Any]) -> str:
+    """Return a function class with the arguments that it was given."""
+    given = ", ".join(f"{name} = {value!r}" for name, value in prompts["function_class_arguments"].items())
+    return f"{prompts['function_class']}({given})" if given else str(prompts["function_class"])
+
+
+def factor_words(factor: dict[str, Any]) -> str:
+    """Return one scenario of a training law: name, severity, arguments."""
+    severity = "" if factor["severity"] is None else f" {factor['severity']:g}"
+    given = ", ".join(f"{name} = {value!r}" for name, value in factor.items() if name not in ("use", "severity"))
+    return f"{factor['use']}{severity}{f' ({given})' if given else ''}"
+
+
+def training_words(training: dict[str, Any]) -> str:
+    """Return what a training law differs in, each after a comma; empty when in nothing."""
+    words = []
+    if "n_context" in training:
+        words.append(f"{training['n_context']} examples")
+    if "noise_std" in training:
+        words.append(f"noise standard deviation {training['noise_std']:g}")
+    if "scenarios" in training:
+        words.append(" then ".join(map(factor_words, training["scenarios"])) or "unshifted")
+    return "".join(f", {text}" for text in words)
 
 
 def weights_lines(item: dict[str, Any]) -> list[str]:

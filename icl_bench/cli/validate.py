@@ -1,4 +1,4 @@
-"""`icl-bench validate SUITE`: build everything, ask every model about a few prompts, run nothing else."""
+"""`icl-bench validate SUITE`: hold every plugin to its contracts on a few prompts, run nothing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from icl_bench.errors import EXIT_USAGE
 def validate(
     suite: Annotated[Path, typer.Argument(help="Suite file (TOML).", show_default=False)],
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=0.01, help="Seconds a model may take for its checks.")
+        float, typer.Option("--time-limit", min=0.01, help="Seconds a plugin may take for its checks.")
     ] = 60.0,
+    executor: Annotated[
+        str | None, typer.Option(help="Hold an executor to its contract too: a name or ./file.py:Name.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
 ) -> None:
-    """Check a suite: build every model and scenario and hold each to its contracts on a few prompts.
+    """Check a suite: build every plugin and hold each to its contracts on a few prompts.
 
     Ends with 0 when all is well and 2 when anything is not.
     """
     from icl_bench.validation import validate_suite
 
-    findings = validate_suite(suite, time_limit)
+    findings = validate_suite(suite, time_limit, executor)
     broken = [finding for finding in findings if finding.problem]
     if as_json:
         print_json(

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from icl_bench.assemble import build_metrics, cell_law, is_foreign, model_digest
+from icl_bench.assemble import CellLaw, build_metrics, cell_law, is_foreign, model_digest
 from icl_bench.errors import NoClosedForm
 from icl_bench.evaluate.asking import Asker, Conditions, models_of
-from icl_bench.evaluate.failures import Failure
+from icl_bench.evaluate.failures import Failure, caught
 from icl_bench.evaluate.looked_up import unsaid
 from icl_bench.evaluate.losses import Losses, losses_of, stored_columns, stored_metrics
 from icl_bench.laws.law import Draw, PromptLaw
@@ -50,9 +50,16 @@ def evaluate_block(
     the model about to be asked. `(prompts)` among the models stands for the losses of the prompts alone.
     """
     cell = cell_law(suite, block.prompt_set)
-    draw = with_bayes(cell.law, cell.law.draw(Streams(block.prompt_set.seed, block.block)))
     metrics = build_metrics(suite)
-    left_open = unsaid(draw)
+    columns = stored_columns(metrics)
+    try:
+        with caught(conditions.time_limit, "drawing prompts: "):
+            draw = with_bayes(cell.law, cell.law.draw(Streams(block.prompt_set.seed, block.block)))
+            left_open = unsaid(draw)
+    except Failure as failure:
+        return _undrawn(suite, block, run_digest, cell, columns, failure)
+    if left_open is not None:
+        columns = (*columns, LOOKED_UP_COLUMN)
     asker = Asker(models_of(suite, run_digest), cell, draw, conditions)
     outcomes: list[ModelOutcome] = []
     losses: dict[str, dict[str, NDArray[np.float32]]] = {}
@@ -68,9 +75,22 @@ def evaluate_block(
             status, message = failure.status, failure.message
         digest = "" if label == PROMPTS else model_digest(suite, asker.models.specs[label])
         outcomes.append(ModelOutcome(label, digest, status, message, seconds, found.absent, found.tails))
-    header = UnitHeader(
+    header = _header(block, run_digest, cell, draw.digest, draw.cluster_size, columns, outcomes)
+    return Unit(header, losses)
+
+
+def _header(
+    block: Block,
+    run_digest: str,
+    cell: CellLaw,
+    prompt_digest: str,
+    cluster_size: int,
+    columns: tuple[str, ...],
+    outcomes: list[ModelOutcome],
+) -> UnitHeader:
+    return UnitHeader(
         run_digest=run_digest,
-        prompt_digest=draw.digest,
+        prompt_digest=prompt_digest,
         scenario=block.prompt_set.label,
         severity=block.prompt_set.severity,
         severity_label=block.prompt_set.severity_label,
@@ -81,11 +101,23 @@ def evaluate_block(
         n_prompts=block.prompt_set.rows(block.block),
         context_sizes=cell.law.sizes.context_sizes,
         headline_size=cell.headline_size,
-        cluster_size=draw.cluster_size,
-        columns=(*stored_columns(metrics), *(() if left_open is None else (LOOKED_UP_COLUMN,))),
+        cluster_size=cluster_size,
+        columns=columns,
         outcomes=tuple(outcomes),
+        skipped=cell.law.sizes.skipped,
     )
-    return Unit(header, losses)
+
+
+def _undrawn(
+    suite: Suite, block: Block, run_digest: str, cell: CellLaw, columns: tuple[str, ...], failure: Failure
+) -> Unit:
+    """Return a block that could not be drawn: what a part of the law raised is what became of every model."""
+    digests = {spec.label: model_digest(suite, spec) for spec in suite.models}
+    outcomes = [
+        ModelOutcome(label, digests.get(label, ""), failure.status, failure.message, None, {}, {})
+        for label in block.models
+    ]
+    return Unit(_header(block, run_digest, cell, "", 1, columns, outcomes), {})
 
 
 def _ask(

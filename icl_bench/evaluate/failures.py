@@ -45,9 +45,10 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 
 def told(error: BaseException) -> str:
-    """Return an error as one line of at most 300 characters."""
+    """Return an error as one line of at most 300 characters, after the part of a law that raised it (its notes)."""
     text = " ".join(str(error).split())
     shown = text if isinstance(error, IclBenchError) else f"{type(error).__name__}: {text}".rstrip(": ")
+    shown = ": ".join([*getattr(error, "__notes__", ()), shown])
     return shown if len(shown) <= 300 else f"{shown[:297]}..."
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,11 @@ from icl_bench.tables.metric_cards import group_column
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """One model's losses on one block, ready to store."""
+    """One model's losses on one block, ready to store.
+
+    A tail index is None where it is not known, NaN where the law itself declares none: an estimate is then believed
+    less.
+    """
 
     columns: dict[str, NDArray[np.float32]]  # column -> (prompt, size)
     absent: dict[str, str]
@@ -51,8 +56,7 @@ def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int, seconds:
         try:
             with caught(seconds, what=f"metric {name}: "):
                 losses = metric.losses(answer)
-                known = not answer.parameters.no_tail  # else no index follows, whatever a metric knows by itself
-                tails = tuple(metric.tail_index(answer, size) if known else None for size in sizes)
+                tails = _tails(metric, answer, sizes)
                 groups = _groups(name, metric, answer)
                 _check(name, losses, tails, tuple(answer.targets.query_y.shape))
         except Failure as failure:
@@ -65,11 +69,26 @@ def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int, seconds:
         if not np.isfinite(columns).all():
             size = sizes[int(np.argmax(~np.isfinite(columns).all(axis=0)))]
             raise Failure("nan", f"the loss {name} overflows at context size {size}: the learner diverges")
-        found.columns[name], found.tails[name] = columns, tails
+        undeclared = answer.parameters.no_tail is not None
+        found.columns[name] = columns
+        found.tails[name] = tuple(math.nan if tail is None and undeclared else tail for tail in tails)
         if groups is not None:
             column = groups[:rows, None].expand(-1, len(sizes))
             found.columns[group_column(name)] = column.numpy().astype(np.float32)
     return found
+
+
+def _tails(metric: Metric, answer: Answer, sizes: Sequence[int]) -> tuple[float | None, ...]:
+    """Return the tail index of a loss at each size, None where it is not known.
+
+    Whatever a metric knows by itself, it knows of laws that declare their tails; of one that declares its moments
+    alone, infinity is believed.
+    """
+    law = answer.parameters
+    if law.no_tail and not law.all_moments:
+        return (None,) * len(sizes)
+    found = tuple(metric.tail_index(answer, size) for size in sizes)
+    return tuple(None if law.no_tail and tail != math.inf else tail for tail in found)
 
 
 def _check(name: str, losses: object, tails: tuple[object, ...], shape: tuple[int, ...]) -> None:

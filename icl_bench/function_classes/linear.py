@@ -91,7 +91,10 @@ class Linear(TaskPart):
 
 def _rows(given: list[float] | list[list[float]] | Rows, n_dims: int) -> Rows | None:
     """Return C as a tuple of rows, None when it is the identity; ValueError unless it is a covariance of that size."""
-    matrix = torch.tensor(given, dtype=torch.float64)
+    try:
+        matrix = torch.tensor(given, dtype=torch.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"covariance: expected {n_dims} numbers or {n_dims} lists of {n_dims}: {error}") from error
     if matrix.ndim == 1:
         matrix = torch.diag(matrix)
     if tuple(matrix.shape) != (n_dims, n_dims):

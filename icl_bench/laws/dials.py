@@ -78,6 +78,11 @@ def stage_of(scenario: object, before: PromptLaw, after: PromptLaw) -> Stage:
         if declared not in STAGES:
             raise ValueError(f"stage: expected one of {', '.join(STAGES)}, got {declared!r}")
         return declared  # type: ignore[no-any-return]
+    return next(iter(changed_stages(before, after)), "sizes")
+
+
+def changed_stages(before: PromptLaw, after: PromptLaw) -> tuple[Stage, ...]:
+    """Return the stages in which two laws differ, in the order of drawing."""
     changed = {
         "sizes": before.sizes != after.sizes,
         "covariates": before.covariates != after.covariates or before.rows != after.rows,
@@ -86,4 +91,4 @@ def stage_of(scenario: object, before: PromptLaw, after: PromptLaw) -> Stage:
         "labels": before.noise != after.noise or before.labels != after.labels,
         "observe": before.observe != after.observe,
     }
-    return next((stage for stage in STAGES if changed[stage]), "sizes")
+    return tuple(stage for stage in STAGES if changed[stage])

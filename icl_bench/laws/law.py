@@ -15,13 +15,14 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor
 
-from icl_bench.errors import NoClosedForm
+from icl_bench.errors import MOVED, NoClosedForm
 from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.draws import OWN, Clusters, Draws
 from icl_bench.laws.moments import Moments, standard_moments
-from icl_bench.laws.parts import NoisePart, Placed, Posterior, RowsPart, TaskPart
+from icl_bench.laws.parts import NoisePart, Placed, Posterior, RowsPart, TaskPart, asked
 from icl_bench.laws.sizes import PromptRows, Sizes
 from icl_bench.laws.truth import (
+    all_moments,
     has_kernel,
     inverse_tail,
     why_no_bayes,
@@ -30,14 +31,12 @@ from icl_bench.laws.truth import (
     why_no_training_loss,
 )
 from icl_bench.prompts import PromptBatch, TargetBatch
-from icl_bench.seeding import Streams
+from icl_bench.seeding import BLOCK_SIZE, Streams
 from icl_bench.solvers.gaussian_process import process_posterior
 
 Stage = Literal["sizes", "covariates", "query", "task", "labels", "observe"]
 STAGES: tuple[Stage, ...] = ("sizes", "covariates", "query", "task", "labels", "observe")
 """The order in which the factors of a product are applied, whatever order they are listed in."""
-
-MOVED = "docs/plugins-0.2.md says what changed for plugins"
 
 _MEMBERS = {"covariates": "move", "query": "move", "labels": "labels", "observe": "observe"}
 """What a part of each stage must have."""
@@ -56,7 +55,8 @@ class Parameters:
     inverse_tail: (
         float | None
     )  # tail index of 1/smallest eigenvalue of the context covariance, if queries do not share it
-    no_tail: str | None = None  # why no tail index follows from the law; None: it does
+    no_tail: str | None = None  # why no finite tail index follows from the law; None: it does
+    all_moments: bool = False  # whether every moment of x, f and y exists, so that infinity may follow all the same
 
     @property
     def n_dims(self) -> int:
@@ -215,19 +215,28 @@ class PromptLaw:
     def _true_prompt(self, draws: Draws) -> _Truth:
         rows = draws.rows
         if self.rows is not None:
-            x, y = self.rows.sample(rows, draws.scoped("rows"))
+            with asked(self.rows, "sample") as of:
+                x, y = self.rows.sample(rows, draws.scoped("rows"))
+                of.shaped(x, (BLOCK_SIZE, rows.n_rows, self.n_dims))
+                of.shaped(y, (BLOCK_SIZE, rows.n_rows))
             return _Truth(x, y, None, None)
         x = draws.scoped("covariates").per_example(OWN, (self.n_dims,))
         for placed in self.covariates:
-            moved = placed.part.move(x, rows, draws.scoped(placed.factor))
+            with asked(placed.part, "move") as of:
+                moved = of.shaped(placed.part.move(x, rows, draws.scoped(placed.factor)), tuple(x.shape))
             x = moved if placed.part.on == "both" else torch.where(rows.in_context[:, None], moved, x)
         for placed in self.query:
             x = self._moved_queries(placed, x, draws)
-        hidden = self.prior.draw(draws.scoped("task"))
-        f = self.prior.value(hidden, x, rows.position)
-        y = f + self.noise.sample(draws.scoped("noise"))
+        shape = tuple(x.shape[:2])
+        with asked(self.prior, "draw"):
+            hidden = self.prior.draw(draws.scoped("task"))
+        with asked(self.prior, "value") as of:
+            f = of.shaped(self.prior.value(hidden, x, rows.position), shape)
+        with asked(self.noise, "sample") as of:
+            y = f + of.shaped(self.noise.sample(draws.scoped("noise")), shape)
         for placed in self.labels:
-            y = placed.part.labels(y, f, x, draws.scoped(placed.factor))
+            with asked(placed.part, "labels") as of:
+                y = of.shaped(placed.part.labels(y, f, x, draws.scoped(placed.factor)), shape)
         return _Truth(x, y, f, hidden)
 
     def _moved_queries(self, placed: Placed, x: Tensor, draws: Draws) -> Tensor:
@@ -236,19 +245,26 @@ class PromptLaw:
         moved = x.clone()
         if not placed.part.sees_context:
             index = torch.tensor(rows.queries)
-            moved[:, index] = placed.part.move(x[:, index], x[:, :0], own.at(rows.queries))
+            with asked(placed.part, "move") as of:
+                queries = placed.part.move(x[:, index], x[:, :0], own.at(rows.queries))
+                moved[:, index] = of.shaped(queries, tuple(x[:, index].shape))
             return moved
         for size in self.sizes.context_sizes:
-            asked = rows.of_size(size)
-            index = torch.tensor(asked)
-            moved[:, index] = placed.part.move(x[:, index], x[:, :size].clone(), own.at(asked))
+            rows_asked = rows.of_size(size)
+            index = torch.tensor(rows_asked)
+            with asked(placed.part, "move") as of:
+                queries = placed.part.move(x[:, index], x[:, :size].clone(), own.at(rows_asked))
+                moved[:, index] = of.shaped(queries, tuple(x[:, index].shape))
         return moved
 
     def _observed(self, truth: _Truth, draws: Draws) -> tuple[Tensor, Tensor]:
         """Return what is seen of every row, x (prompt, row, dim) and y (prompt, row)."""
         x, y, rows = truth.x, truth.y, draws.rows
         for placed in self.observe:
-            seen_x, seen_y = placed.part.observe(x, y, truth.f, truth.hidden, rows, draws.scoped(placed.factor))
+            with asked(placed.part, "observe") as of:
+                seen_x, seen_y = placed.part.observe(x, y, truth.f, truth.hidden, rows, draws.scoped(placed.factor))
+                of.shaped(seen_x, tuple(x.shape))
+                of.shaped(seen_y, tuple(y.shape))
             if placed.part.on == "context":
                 seen_x = torch.where(rows.in_context[:, None], seen_x, x)
                 seen_y = torch.where(rows.in_context, seen_y, y)
@@ -265,7 +281,8 @@ class PromptLaw:
         variance = self.noise.variance
         assert variance is not None
         scale = self.label_scale(prompts.context_x)
-        posterior = self.prior.posterior(prompts, variance, scale)
+        with asked(self.prior, "posterior"):
+            posterior = self.prior.posterior(prompts, variance, scale)
         if posterior is not None:
             return posterior
         if not self.prior.gaussian or not has_kernel(self):
@@ -306,6 +323,7 @@ class PromptLaw:
             context_rank=_rank(context),
             inverse_tail=inverse_tail(self),
             no_tail=no_tail,
+            all_moments=all_moments(self),
         )
 
     def _moments(self, draws: Draws) -> tuple[Moments | None, Moments | None]:
@@ -335,7 +353,8 @@ class PromptLaw:
 
 def _moved(moments: Moments | None, parts: tuple[Placed, ...], draws: Draws) -> Moments | None:
     for placed in parts:
-        moments = None if moments is None else placed.part.moments(moments, draws.scoped(placed.factor))
+        with asked(placed.part, "moments"):
+            moments = None if moments is None else placed.part.moments(moments, draws.scoped(placed.factor))
     return moments
 
 

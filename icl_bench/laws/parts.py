@@ -7,12 +7,14 @@ declared is held to simulation by the tests of the catalogue.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
+from icl_bench.errors import IclBenchError
 from icl_bench.laws.draws import Draws
 from icl_bench.laws.moments import Moments
 from icl_bench.laws.sizes import PromptRows
@@ -52,7 +54,8 @@ class CovariatePart:
     """Moves covariates. Row t may depend on rows at positions <= t only.
 
     on: "both", or "context": then a query keeps what it had before. gaussian: rows that are iid Gaussian given what was
-    drawn for the prompt stay so. inverse_tail: tail index of 1 over the
+    drawn for the prompt stay so. light: every moment of x exists after it where every one did before (as where it is
+    Gaussian). inverse_tail: tail index of 1 over the
     smallest eigenvalue of the covariance (infinity when it is bounded away from 0 on its range); None: unknown.
     """
 
@@ -62,6 +65,11 @@ class CovariatePart:
 
     @declaration
     def gaussian(self) -> bool:
+        """Unknown."""
+        return False
+
+    @declaration
+    def light(self) -> bool:
         """Unknown."""
         return False
 
@@ -83,7 +91,8 @@ class QueryPart:
     """Moves queries alone, after all covariate parts; sees the true first k examples of its context, and no label.
 
     sees_context: False when `move` does not look at the context; it is then called once for all sizes, with an empty
-    one. gaussian: given the moments, the query is Gaussian and independent of its context.
+    one. gaussian: given the moments, the query is Gaussian and independent of its context. light: as of a covariate
+    part.
     """
 
     sees_context: bool = True
@@ -92,6 +101,11 @@ class QueryPart:
 
     @declaration
     def gaussian(self) -> bool:
+        """Unknown."""
+        return False
+
+    @declaration
+    def light(self) -> bool:
         """Unknown."""
         return False
 
@@ -107,7 +121,8 @@ class QueryPart:
 class TaskPart:
     """A function class with its distribution over functions: the prior of the task.
 
-    gaussian: f is a Gaussian process of mean 0 with `kernel`. zero_mean: E f(x) = 0 at every x.
+    gaussian: f is a Gaussian process of mean 0 with `kernel`. zero_mean: E f(x) = 0 at every x. light: every moment of
+    f(x) exists where every one of x does (what is Gaussian is light).
     """
 
     n_dims: int
@@ -121,6 +136,11 @@ class TaskPart:
 
     @declaration
     def zero_mean(self) -> bool:
+        """Unknown."""
+        return False
+
+    @declaration
+    def light(self) -> bool:
         """Unknown."""
         return False
 
@@ -190,13 +210,19 @@ class NoisePart:
 class LabelPart:
     """Changes labels y of all rows; a query's by its own x and its own draws.
 
-    tail_kept: the tail of y - f is no heavier than before.
+    tail_kept: the tail of y - f is no heavier than before. light: every moment of y exists where every one
+    of y, f and x did.
     """
 
     __slots__ = ()
 
     @declaration
     def tail_kept(self) -> bool:
+        """Unknown."""
+        return False
+
+    @declaration
+    def light(self) -> bool:
         """Unknown."""
         return False
 
@@ -250,3 +276,38 @@ class Placed:
 
     factor: str
     part: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A member of a part that is being asked, for messages."""
+
+    part: object
+    member: str
+
+    @property
+    def named(self) -> str:
+        """As messages spell it: `Linear.value`."""
+        return f"{type(self.part).__name__}.{self.member}"
+
+    def shaped(self, answer: Any, expected: tuple[int, ...]) -> Tensor:
+        """Return a part's answer; ValueError unless it is a floating-point tensor of the expected shape."""
+        if not isinstance(answer, Tensor):
+            raise ValueError(f"expected a tensor of shape {expected}, got {type(answer).__name__}")
+        if tuple(answer.shape) != expected or not answer.is_floating_point():
+            got = f"{tuple(answer.shape)} of {answer.dtype}"
+            raise ValueError(f"expected floating-point numbers of shape {expected}, got {got}")
+        return answer
+
+
+@contextmanager
+def asked(part: object, member: str) -> Iterator[Asked]:
+    """Name the part and its member in whatever it raises: a note of the error, whose type stays as it is."""
+    asking = Asked(part, member)
+    try:
+        yield asking
+    except IclBenchError:
+        raise  # on purpose, and in words of its own
+    except Exception as error:
+        error.add_note(asking.named)
+        raise

@@ -69,6 +69,18 @@ def _tail_reasons(law: PromptLaw) -> Iterator[str]:
         yield "the tail of the inverse covariance is not declared"
 
 
+def all_moments(law: PromptLaw) -> bool:
+    """Tell whether every moment of covariates, functions and labels is declared to exist.
+
+    Then every moment exists of what is a polynomial in them, though no finite tail index follows.
+    """
+    if law.rows is not None or law.observe or law.noise.tail != math.inf:
+        return False
+    moved = [placed.part for placed in (*law.covariates, *law.query)]
+    light = [part.gaussian or part.light for part in (*moved, law.prior)]
+    return all(light) and all(placed.part.light or placed.part.tail_kept for placed in law.labels)
+
+
 def inverse_tail(law: PromptLaw) -> float | None:
     """Return the tail index of 1 over the smallest eigenvalue of the context's covariance, None when unknown.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,13 +26,20 @@ class Tails:
 
 
 def tails(known: Sequence[float | None] | None, values: NDArray[np.floating[Any]]) -> Tails:
-    """Return the tails of values (row, column): the exact index where theory gave it, else Hill's estimate."""
+    """Return the tails of values (row, column): the exact index where theory gave it, else Hill's estimate.
+
+    `known` holds None where theory gives none for the learner, NaN where the prompts' law itself declares nothing:
+    there heavy tails are to be expected, and a mean must lie a standard error on the safe side.
+    """
     rows, columns = values.shape
     index = np.array([np.nan if tail is None else tail for tail in known or [None] * columns], dtype=float)
     estimated = np.isnan(index)
     if estimated.any():
         index[estimated] = hill_index(values[:, estimated].astype(np.float64))
-    return Tails(index, has_moment(index, 1.0, rows, estimated), has_moment(index, 2.0, rows, estimated))
+    undeclared = np.array([tail is not None and math.isnan(tail) for tail in known or [None] * columns], dtype=bool)
+    doubt = np.where(undeclared, 1.0 - 1.0 / np.sqrt(tail_rows(rows)), 1.0)
+    has_mean = has_moment(index * doubt, 1.0, rows, estimated)
+    return Tails(index, has_mean, has_moment(index, 2.0, rows, estimated))
 
 
 def tail_rows(rows: int) -> int:

@@ -66,6 +66,7 @@ class UnitHeader:
     cluster_size: int | None  # prompts that share a random part; None: all of the seed
     columns: tuple[str, ...]
     outcomes: tuple[ModelOutcome, ...]  # in the order of the row groups; only `ok` ones have one
+    skipped: tuple[tuple[int, str], ...] = ()  # context sizes that the law cannot have, and why
 
 
 def in_memory(header: UnitHeader) -> UnitHeader:
@@ -146,6 +147,7 @@ def _header_from(text: bytes) -> UnitHeader:
     )
     for name in ("context_sizes", "columns", "point"):
         fields[name] = tuple(fields[name])
+    fields["skipped"] = tuple((size, reason) for size, reason in fields.get("skipped", ()))
     return UnitHeader(**fields, outcomes=outcomes)
 
 

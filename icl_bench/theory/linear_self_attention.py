@@ -20,6 +20,9 @@ from icl_bench.laws.moments import Moments
 EXPONENTIAL_MOMENTS = (1.0, 2.0, 6.0)
 """E l, E l^2, E l^3 of an Exp(1) variable."""
 
+SINGULAR = 1e-12
+"""Share of the largest eigenvalue of a covariance below which one is rounding."""
+
 
 def gamma(covariance: Tensor, n_context: int) -> Tensor:
     """Return Gamma = (1 + 1/N) Lambda + (tr Lambda / N) I (2306.09927, Theorem 4.1); (..., dim, dim)."""
@@ -50,12 +53,23 @@ def optimal(covariance: Tensor, task_second_moment: Tensor, n_context: int, nois
     """Return the A that minimises the risk in training (THEORY, section 2; contains Ahn et al. 2306.00297, Theorem 1):
 
     A = Omega Lambda [ (1 + 1/N) Lambda Omega Lambda + ((tr(Lambda Omega) + s2)/N) Lambda ]^-1
+
+    with the pseudo-inverse where Lambda is singular.
     """
     cross = task_second_moment @ covariance
     power = float(torch.trace(cross)) + noise_variance
     inner = (1.0 + 1.0 / n_context) * covariance @ cross + power / n_context * covariance
-    result: Tensor = torch.linalg.solve(inner, cross, left=False)
+    if singular(covariance):  # the inverse on the span of the covariates, outside which there is nothing to answer
+        result: Tensor = cross @ torch.linalg.pinv(inner, hermitian=True, rtol=SINGULAR)
+    else:
+        result = torch.linalg.solve(inner, cross, left=False)
     return result
+
+
+def singular(covariance: Tensor) -> bool:
+    """Tell whether a covariance (dim, dim) has eigenvalues that are nothing but rounding."""
+    values = torch.linalg.eigvalsh(covariance)
+    return bool(values[0] <= SINGULAR * values[-1])
 
 
 def one_layer_risk(

@@ -1,9 +1,12 @@
 """Tail indices of squared errors: which moments exist, and so which statistic may be printed.
 
-None where the law does not declare what they follow from.
+None where the law does not declare what they follow from; infinity, without a finite one, where it declares that every
+moment of covariates, functions and labels exists.
 """
 
 from __future__ import annotations
+
+import math
 
 from icl_bench.laws.law import Parameters
 
@@ -13,9 +16,9 @@ def noise_limited_tail(parameters: Parameters) -> float | None:
 
     Half the tail index of the noise: infinite (every moment exists) under Gaussian noise.
     """
-    if parameters.no_tail or parameters.noise_tail is None:
-        return None
-    return parameters.noise_tail / 2.0
+    if parameters.no_tail:
+        return math.inf if parameters.all_moments else None
+    return None if parameters.noise_tail is None else parameters.noise_tail / 2.0
 
 
 def label_tail(parameters: Parameters, error_tail: float | None) -> float | None:
@@ -32,9 +35,11 @@ def least_squares_tail(parameters: Parameters, context_size: int) -> float | Non
     the tail of its inverse; the tail of the noise bounds all.
     """
     noise = noise_limited_tail(parameters)
-    if noise is None or parameters.context_rank is None or parameters.inverse_tail is None:
+    if noise is None:
         return None
     if parameters.noise_variance == 0.0 or context_size == 0:
-        return float("inf")
+        return noise  # |e| <= |w| |x_q|
+    if parameters.no_tail or parameters.context_rank is None or parameters.inverse_tail is None:
+        return None
     own = (abs(context_size - parameters.context_rank) + 1) / 2.0
     return min(own, noise, parameters.inverse_tail)

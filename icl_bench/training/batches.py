@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from icl_bench.assemble import base_law, shifted_by
-from icl_bench.errors import RecipeError
+from icl_bench.errors import NoClosedForm, PluginError, RecipeError
 from icl_bench.laws.covariates.truncated import Truncated
 from icl_bench.laws.law import PromptLaw
 from icl_bench.prompts import PromptBatch
@@ -27,17 +27,26 @@ class Batch:
 
 
 def component_law(recipe: Recipe, component: Component) -> PromptLaw:
-    """Return the law of one part of the mixture; RecipeError when a severity is refused."""
-    law = shifted_by(
-        base_law(component.prompts, recipe.folder),
-        component.factors,
-        component.point,
-        recipe.folder,
-        lambda factor, why: RecipeError([f"mixture: {factor.use} {why}"]),
-    )
-    if law.rows is not None:
-        raise RecipeError(["prompts: function_class: rows of a table have no law to train on; expected another class"])
-    return law
+    """Return the law of one part of the mixture; RecipeError when it cannot be had, or has no f to train on."""
+    place = f"{component.where}: " if component.where else ""
+    settings, folder = component.prompts, recipe.folder
+    try:
+        if base_law(replace(settings, noise_std=0.0), folder).rows is not None:  # refused for that, not for its noise
+            raise RecipeError(
+                [
+                    f"{place}prompts: function_class: {settings.function_class!r} gives rows of a table, which have no"
+                    " f to train on; expected another class"
+                ]
+            )
+        return shifted_by(
+            base_law(settings, folder),
+            component.factors,
+            component.point,
+            folder,
+            lambda factor, why: RecipeError([f"{place}mixture: {factor.use} {why}"]),
+        )
+    except PluginError as error:
+        raise RecipeError([f"{place}{error}"]) from error
 
 
 def grown(law: PromptLaw, recipe: Recipe, step: int) -> PromptLaw:
@@ -59,7 +68,9 @@ class PromptSource:
 
     Block b of the training stream holds prompts 256 b .. 256 b + 255; a block is drawn under the curriculum of the
     step that it begins at. In a mixture each prompt's law is drawn on its own where all laws have the same sizes,
-    else each block's.
+    else that of each block, or of all blocks of a step where a step has several.
+
+    Raises RecipeError when a severity is refused, or the target is the Bayes prediction and a law has none.
     """
 
     def __init__(self, recipe: Recipe, ahead: int = 2) -> None:
@@ -70,6 +81,9 @@ class PromptSource:
         self._ahead = ahead
         self._pool = ThreadPoolExecutor(max_workers=1) if ahead else None
         self._drawn: dict[int, Future[Batch]] = {}
+        if recipe.optimisation.target == "bayes":
+            for law in self.laws:
+                self._one_law(law, Streams(TRAINING_SEEDS + recipe.optimisation.seed, 0))
 
     def batch(self, step: int) -> Batch:
         """Return the batch of optimisation step `step` (from 0), float64 on the CPU."""
@@ -105,19 +119,34 @@ class PromptSource:
         streams = Streams(TRAINING_SEEDS + self.recipe.optimisation.seed, block)
         laws = [grown(law, self.recipe, block * BLOCK_SIZE // size) for law in self.laws]
         if len(laws) == 1:
-            return _drawn(laws[0], streams, self.recipe.optimisation.target)
-        choice = torch.from_numpy(streams.uniform("mixture", (BLOCK_SIZE,)))
-        which = torch.searchsorted(self._shares, choice, right=True).clamp_max(len(laws) - 1)
+            return self._one_law(laws[0], streams)
         if len({law.sizes for law in laws}) > 1:
-            return _drawn(laws[int(which[0])], streams, self.recipe.optimisation.target)
-        parts = {
-            number: _drawn(laws[number], streams.anew(), self.recipe.optimisation.target)
-            for number in sorted(set(which.tolist()))
-        }
+            per_step = max(1, size // BLOCK_SIZE)
+            first = Streams(streams.seed, block - block % per_step)
+            return self._one_law(laws[int(self._choice(first)[0])], streams)
+        which = self._choice(streams)
+        parts = {number: self._one_law(laws[number], streams.anew()) for number in sorted(set(which.tolist()))}
         return _chosen(parts, which)
+
+    def _choice(self, streams: Streams) -> Tensor:
+        """Return the law of each prompt of a block, (prompt,)."""
+        choice = torch.from_numpy(streams.uniform("mixture", (BLOCK_SIZE,)))
+        return torch.searchsorted(self._shares, choice, right=True).clamp_max(len(self.laws) - 1)
+
+    def _one_law(self, law: PromptLaw, streams: Streams) -> Batch:
+        try:
+            return _drawn(law, streams, self.recipe.optimisation.target)
+        except NoClosedForm as error:
+            raise RecipeError(
+                [
+                    f"{self.recipe.target_where}: optimisation.target: 'bayes' is not known here: {error}; expected"
+                    ' "label" or "function"'
+                ]
+            ) from error
 
 
 def _drawn(law: PromptLaw, streams: Streams, target: Target) -> Batch:
+    """Return a block of one law with its targets; NoClosedForm where they are Bayes predictions and none is known."""
     draw = law.draw(streams)
     if target == "bayes":
         return Batch(draw.prompts, law.bayes(draw.prompts).mean)
@@ -153,6 +182,7 @@ def _joined(blocks: list[Batch]) -> Batch:
         context_x=joined(lambda block: block.prompts.context_x),
         context_y=joined(lambda block: block.prompts.context_y),
         query_x=joined(lambda block: block.prompts.query_x),
+        next_example=all(block.prompts.next_example for block in blocks),
     )
     return Batch(prompts, joined(lambda block: block.targets))
 

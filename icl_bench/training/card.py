@@ -13,6 +13,7 @@ from icl_bench import __version__, catalogue
 from icl_bench.checkpoints.card import Card, DataLaw, plain_arguments
 from icl_bench.checkpoints.card import Recipe as RecipeCard
 from icl_bench.laws.canonical import combined_digest, law_digest
+from icl_bench.laws.law import PromptLaw
 from icl_bench.provenance import usable_cores
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.recipe import Component, Recipe
@@ -34,15 +35,7 @@ def card_of(
         architecture=spec.use,
         arguments=plain_arguments(architecture),
         n_dims=recipe.prompts.n_dims,
-        law=DataLaw(
-            function_class=recipe.prompts.function_class,
-            n_dims=recipe.prompts.n_dims,
-            noise_std=recipe.prompts.noise_std,
-            n_context=max(recipe.prompts.context_sizes),
-            digest=combined_digest(law_digest(law) for law in source.laws),
-            function_class_arguments=dict(recipe.prompts.function_class_arguments),
-            scenarios=tuple(_component(component) for component in recipe.mixture),
-        ),
+        law=data_law(recipe, source.laws),
         n_context=max(recipe.prompts.context_sizes),
         steps=steps,
         prompts_seen=0 if population else steps * settings.batch_size,
@@ -56,6 +49,19 @@ def card_of(
         losses=_losses(rows),
         recipe=RecipeCard(recipe.name, recipe.version, recipe.digest),
         notes=f"Trained in {seconds:.0f} s. {recipe.description}".strip(),
+    )
+
+
+def data_law(recipe: Recipe, laws: Sequence[PromptLaw]) -> DataLaw:
+    """Return what a recipe's prompts are drawn from in plain values; `laws` are those of its mixture."""
+    return DataLaw(
+        function_class=recipe.prompts.function_class,
+        n_dims=recipe.prompts.n_dims,
+        noise_std=recipe.prompts.noise_std,
+        n_context=max(recipe.prompts.context_sizes),
+        digest=combined_digest(law_digest(law) for law in laws),
+        function_class_arguments=dict(recipe.prompts.function_class_arguments),
+        scenarios=tuple(_component(component) for component in recipe.mixture),
     )
 
 

@@ -23,6 +23,7 @@ class Component:
     factors: tuple[Factor, ...]
     point: tuple[Severity, ...]  # one severity per factor
     prompts: PromptSettings
+    where: str = field(default="", compare=False)  # file:line, for messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +110,18 @@ class Recipe:
     licence: str = ""
     author: str = ""
     text: str = field(default="", compare=False)  # the file as it was read
+    target_where: str = field(default="", compare=False)  # file:line of [optimisation] target, for messages
 
     @property
     def digest(self) -> str:
         """Hex digest of what decides the weights: network, prompts, mixture, curriculum, optimisation."""
+        mixture = [dataclasses.asdict(component) for component in self.mixture]
+        for component in mixture:
+            del component["where"]
         content = {
             "network": [self.network.use, self.network.arguments],
             "prompts": dataclasses.asdict(self.prompts),
-            "mixture": [dataclasses.asdict(component) for component in self.mixture],
+            "mixture": mixture,
             "curriculum": dataclasses.asdict(self.curriculum),
             "optimisation": dataclasses.asdict(self.optimisation),
         }

@@ -95,6 +95,7 @@ class _Parser(SectionReader):
             licence=head.licence,
             author=head.author,
             text=self.lines.text,
+            target_where=self.where(("optimisation", "target")),
         )
 
     def _prompts(self, section: RecipePromptsSection) -> PromptSettings:
@@ -124,7 +125,8 @@ class _Parser(SectionReader):
             settings = self.override(prompts, item.prompts, (*place, "prompts"))
             if settings.n_dims != prompts.n_dims:
                 self.problem((*place, "prompts"), f"n_dims: expected {prompts.n_dims} in every part of the mixture")
-            components.append(Component(item.weight, factors, point, settings))
+            where = self.where(place if "mixture" in self.document else ("prompts",))
+            components.append(Component(item.weight, factors, point, settings, where))
         return tuple(components)
 
     def _check_curriculum(self, curriculum: Curriculum, prompts: PromptSettings) -> None:

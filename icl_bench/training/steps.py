@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,8 +10,8 @@ from torch import Tensor
 
 from icl_bench.errors import RecipeError
 from icl_bench.networks.learner import Learner, SequenceLearner
-from icl_bench.theory.linear_self_attention import population_loss
 from icl_bench.training.batches import PromptSource
+from icl_bench.training.population import PopulationLoss
 from icl_bench.training.recipe import Optimisation, Recipe
 
 
@@ -96,7 +95,7 @@ class Stepper:
         """Return the mean loss over prompts and context sizes."""
         if self._population is not None:
             matrix: Any = self.learner.matrix  # `_population_loss` has checked that there is one
-            return self._population(matrix)
+            return self._population.at(number)(matrix)
         batch = self._source.batch(number)
         prompts = batch.prompts.to(self.device, self._dtype)
         targets = batch.targets.to(self.device, self._dtype, non_blocking=True)
@@ -113,14 +112,13 @@ class Stepper:
         moving = [name for name, value in values.items() if value.is_floating_point()]
         torch._foreach_lerp_([self.average[name] for name in moving], [values[name] for name in moving], 1.0 - keep)
 
-    def _population_loss(self, recipe: Recipe) -> Callable[[Tensor], Tensor]:
-        """Return the exact training loss of one linear self-attention layer as a function of its matrix."""
+    def _population_loss(self, recipe: Recipe) -> PopulationLoss:
+        """Return the exact training loss of one linear self-attention layer; RecipeError when it is not known."""
         if not hasattr(self.learner, "matrix") or len(self._source.laws) != 1:
             raise RecipeError(
                 [
-                    f"{recipe.network.where}: optimisation.target: 'population' is known for linear_attention_layer"
+                    f"{recipe.target_where}: optimisation.target: 'population' is known for linear_attention_layer"
                     ' with blocks = "corner" under one law; expected "label", "function" or "bayes"'
                 ]
             )
-        law = self._source.laws[0]
-        return population_loss(law, law.sizes.n_context)
+        return PopulationLoss(recipe, self._source.laws[0])

@@ -15,7 +15,8 @@ from torch import Tensor
 from icl_bench import catalogue
 from icl_bench.checkpoints.folder import CARD, write_checkpoint
 from icl_bench.devices import check_device
-from icl_bench.errors import RecipeError, RunFolderError, TrainingError
+from icl_bench.errors import IclBenchError, RecipeError, RunFolderError, TrainingError
+from icl_bench.evaluate.failures import told
 from icl_bench.networks.learner import Learner
 from icl_bench.run_folder import locked
 from icl_bench.tables.io import read_training, write_text, write_training
@@ -107,17 +108,32 @@ def train(
 
 @contextmanager
 def _memory_named(recipe: Recipe) -> Iterator[None]:
-    """Turn running out of memory into an error that says what to make smaller."""
+    """Turn running out of memory into an error that says what to make smaller, and what a user's code raises too."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "alloc" not in str(error) and "out of memory" not in str(error):
+            _name_foreign_code(recipe, error)
             raise
         size = recipe.optimisation.batch_size
         raise TrainingError(
             f"out of memory at batch_size = {size}; expected a smaller [optimisation] batch_size, fewer"
             " context_sizes or a smaller network; the last state is kept"
         ) from error
+    except IclBenchError:
+        raise
+    except Exception as error:
+        _name_foreign_code(recipe, error)
+        raise
+
+
+def _name_foreign_code(recipe: Recipe, error: Exception) -> None:
+    """Raise an error of ours that says what failed: a part of the law, or a network from outside the package."""
+    if getattr(error, "__notes__", ()):  # the part of the law that raised it
+        raise RecipeError([f"recipe {recipe.name}: prompts cannot be drawn: {told(error)}"]) from error
+    if catalogue.is_foreign("models", recipe.network.use):
+        said = f"{recipe.network.where}: network {recipe.network.use} fails in training: {told(error)}"
+        raise TrainingError(said) from error
 
 
 class _TrainingRun:
@@ -251,12 +267,15 @@ def _initial(recipe: Recipe) -> Learner:
     architecture = catalogue.build("models", spec.use, spec.arguments, recipe.folder)
     try:
         learner: Learner = architecture.initial(recipe.prompts.n_dims)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
         raise RecipeError([f"{spec.where}: network: {spec.use} cannot be built: {error}"]) from error
     except RuntimeError as error:
         if "alloc" in str(error) or "out of memory" in str(error):
             raise
         raise RecipeError([f"{spec.where}: network: {spec.use} cannot be built: {error}"]) from error
+    if not isinstance(learner, Learner):
+        got = type(learner).__name__
+        raise RecipeError([f"{spec.where}: network: {spec.use}: build: expected an icl_bench.Learner, got {got}"])
     return learner
 
 

@@ -29,6 +29,7 @@ class Orthant(CovariatePart):
     fraction: float
 
     on = "context"
+    light = True
 
     def move(self, x: Tensor, rows: PromptRows, draws: Draws) -> Tensor:
         """Return x with the signs of the prompt's orthant."""

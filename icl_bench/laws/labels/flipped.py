@@ -17,6 +17,8 @@ class Flipped(LabelPart):
 
     rate: float
 
+    light = True
+
     def labels(self, y: Tensor, f: Tensor, x: Tensor, draws: Draws) -> Tensor:
         """Return the labels, some with the other sign."""
         return torch.where(draws.per_example("flip", (), "uniform") < self.rate, -y, y)

@@ -16,6 +16,8 @@ class Heteroscedastic(LabelPart):
 
     mix: float
 
+    light = True
+
     def factor(self, x: Tensor) -> Tensor:
         """Return sqrt((1 - mix) + mix |x|^2/d)."""
         return ((1.0 - self.mix) + self.mix * x.square().mean(-1)).sqrt()

@@ -21,6 +21,7 @@ class OppositeOrthant(QueryPart):
     fraction: float
 
     sees_context = False
+    light = True
 
     def move(self, query: Tensor, context: Tensor, draws: Draws) -> Tensor:
         """Return the queries with the opposite signs."""

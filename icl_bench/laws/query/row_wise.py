@@ -24,6 +24,11 @@ class RowWise(QueryPart):
         """As of the covariate part."""
         return self.part.gaussian
 
+    @property
+    def light(self) -> bool:
+        """As of the covariate part."""
+        return self.part.light
+
     def move(self, query: Tensor, context: Tensor, draws: Draws) -> Tensor:
         """Return the queries as the covariate part moves them."""
         return self.part.move(query, draws.rows, draws)

@@ -15,6 +15,8 @@ from icl_bench.laws.parts import QueryPart
 class Seen(QueryPart):
     """A query is one of its context's examples, chosen uniformly (overlapping, Garg et al. 2208.01066)."""
 
+    light = True
+
     def move(self, query: Tensor, context: Tensor, draws: Draws) -> Tensor:
         """Return the chosen examples; the query itself without any."""
         if context.shape[1] == 0:

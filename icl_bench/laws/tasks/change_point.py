@@ -37,6 +37,11 @@ class ChangePoint(TaskPart):
         return self.inner.gaussian
 
     @property
+    def light(self) -> bool:
+        """As of the inner prior."""
+        return self.inner.light
+
+    @property
     def zero_mean(self) -> bool:
         """As of the inner prior."""
         return self.inner.zero_mean

@@ -8,14 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from icl_bench.errors import PluginError
+from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.descent import descent_matrix, descent_weights
 from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.linear_learners import polynomial_maps
-from icl_bench.theory.linear_self_attention import optimal
+from icl_bench.theory.linear_self_attention import optimal, singular
 from icl_bench.theory.tails import noise_limited_tail
 
 
@@ -42,7 +42,11 @@ class PreconditionedGd:
         """Return the model with the preconditioner of the training law."""
         context, _ = training.training_moments()
         covariance = context.covariance[0]
+        if bool((context.mean != 0).any()):
+            raise NoClosedForm("a preconditioner needs a training law whose covariates have mean 0")
         if self.preconditioner == "covariance":
+            if singular(covariance):
+                raise NoClosedForm("preconditioner = 'covariance' needs a training covariance that has an inverse")
             matrix = torch.linalg.inv(covariance)
         else:
             omega, variance = training.prior.second_moment(), training.noise.variance

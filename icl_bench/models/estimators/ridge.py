@@ -39,8 +39,10 @@ class Ridge:
         """Return the model with alpha = "bayes" resolved to the training law's penalty."""
         if self.alpha != "bayes":
             return self
-        if training.rows is not None or training.noise.variance is None:
-            raise NoClosedForm("no Bayes penalty: the training law declares no task prior or no noise variance")
+        if training.rows is not None or training.observe or training.labels or training.noise.variance is None:
+            raise NoClosedForm(
+                "no Bayes penalty: the training law has no task prior, or labels as they are seen have no one variance"
+            )
         penalty = training.prior.ridge_penalty(training.noise.variance)
         if penalty is None:
             raise NoClosedForm(f"no Bayes penalty: the posterior of {type(training.prior).__name__} is not ridge")
