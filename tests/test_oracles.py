@@ -875,5 +875,5 @@ def parts_of(value: Any) -> Iterator[type]:
 
 def test_every_part_that_ships_is_among_the_laws_that_are_tried() -> None:
     tried = {part for law in LAWS.values() for part in parts_of(law)}
-    missing = {part.__name__ for part in shipped_parts() - tried}
+    missing = {part.__name__ for part in shipped_parts() - tried if not part.__name__.startswith("_")}
     assert not missing, f"no law of these tests has {sorted(missing)}: add one to `all_laws`"
