@@ -251,7 +251,8 @@ N_CHECKED = 24
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("garg2022")
-    suite = replace(SUITE, metrics=("squared_error", "label_error"))  # what else the suite asks takes longer
+    quick = tuple(spec for spec in SUITE.metrics if spec.label in ("squared_error", "label_error"))
+    suite = replace(SUITE, metrics=quick)  # what else the suite asks takes longer
     return run_suite(suite, out, models=("ols", "averaging"), n_prompts=256)
 
 

@@ -191,6 +191,12 @@ def count_units(folder: Path) -> int:
     return len(list((folder / "run" / "losses").glob("*.parquet")))
 
 
+def wait_until(done: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until something has happened, or the command has ended."""
+    while not done() and process.poll() is None:
+        time.sleep(0.01)
+
+
 def test_a_run_killed_20_times_gives_the_same_rows(tmp_path: Path) -> None:
     chance = random.Random(20)
     suite = write_slow_suite(tmp_path, 0.08)
@@ -198,10 +204,12 @@ def test_a_run_killed_20_times_gives_the_same_rows(tmp_path: Path) -> None:
     kills += [("blocks of prompts", 3.0, ("--executor", "processes", "--workers", "2"))]
     kills += [("writing tables", 0.02, ())] * 2
     units = []
-    for moment, longest, options in kills:
+    for number, (moment, longest, options) in enumerate(kills):
         process = start(tmp_path, *(options or ("--executor", "serial")))
         if moment:
             wait_for(process, moment)
+        if moment == "blocks of prompts" and number % 2:  # a busy machine may need longer for a unit than any chance
+            wait_until(lambda: count_units(tmp_path) > units[-1], process)
         time.sleep(chance.uniform(0.0, longest))
         kill(process)
         units.append(count_units(tmp_path))

@@ -17,7 +17,7 @@ def drawn(streams: Streams, kind: str, name: str, shape: tuple[int, ...]) -> np.
     return getattr(streams, kind)(name, shape)
 
 
-@given(st.permutations([(kind, name) for kind in KINDS for name in ("task", "noise")]))
+@given(st.permutations([(kind, f"{name}/{kind}") for kind in KINDS for name in ("task", "noise")]))
 def test_order_of_calls_does_not_matter(order: list[tuple[str, str]]) -> None:
     streams, again = Streams(3, 1), Streams(3, 1)
     first = {call: drawn(streams, *call, (4, 2)) for call in order}
@@ -38,7 +38,7 @@ def test_seeds_blocks_and_names_are_distinct(kind: str) -> None:
     draws = [
         drawn(Streams(seed, block), kind, name, (1000,))
         for seed in (0, 1, 10)
-        for block in (0, 1, 10, None)
+        for block in (0, 1, 10)
         for name in ("task", "noise", "task/scale")
     ]
     correlations = np.abs(np.corrcoef(draws) - np.eye(len(draws)))
@@ -60,19 +60,29 @@ def test_uniform_draws_are_strictly_inside() -> None:
     assert sample.max() < 1.0
 
 
-def test_shared_streams_are_one_for_all_blocks_of_a_seed() -> None:
-    first, second = Streams(4, 0).across_blocks(), Streams(4, 7).across_blocks()
-    assert np.array_equal(first.normal("rotation", (3,)), second.normal("rotation", (3,)))
-    other_seed = Streams(5, 0).across_blocks()
-    assert not np.array_equal(first.normal("rotation", (3,)), other_seed.normal("rotation", (3,)))
-    assert not np.array_equal(first.normal("rotation", (3,)), Streams(4, 0).normal("rotation", (3,)))
+def test_streams_of_the_law_are_one_for_all_blocks_and_seeds() -> None:
+    first = Streams(4, 0).of_law().normal("rotation", (3,))
+    assert np.array_equal(first, Streams(4, 7).of_law().normal("rotation", (3,)))
+    assert np.array_equal(first, Streams(5, 0).of_law().normal("rotation", (3,)))
+    assert not np.array_equal(first, Streams(4, 0).of_law(1).normal("rotation", (3,)))
+    assert not np.array_equal(first, Streams(4, 0).normal("rotation", (3,)))
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("uniform", (4,)), ("normal", (5,)), ("normal", (4, 1))])
+def test_a_stream_has_one_kind_and_one_shape(kind: str, shape: tuple[int, ...]) -> None:
+    """Two variables of one name would share their numbers by accident."""
+    streams = Streams(0, 0)
+    streams.normal("task", (4,))
+    with pytest.raises(ValueError, match="'task' was drawn as normal"):
+        drawn(streams, kind, "task", shape)
+    assert drawn(streams.anew(), kind, "task", shape).shape == shape
 
 
 def test_the_digest_covers_every_draw() -> None:
     def digest(*calls: tuple[str, tuple[int, ...]], shared: bool = False, seed: int = 0) -> str:
         streams = Streams(seed, 0)
         for name, shape in calls:
-            (streams.across_blocks() if shared else streams).normal(name, shape)
+            (streams.of_law() if shared else streams).normal(name, shape)
         return streams.digest()
 
     plain = digest(("task", (4,)))
@@ -98,7 +108,7 @@ def test_global_generators_are_left_alone() -> None:
     before = np.random.get_state()[1].copy(), torch.get_rng_state()
     streams = Streams(0, 0)
     for kind in KINDS:
-        drawn(streams, kind, "task", (100,))
+        drawn(streams, kind, f"task/{kind}", (100,))
     assert np.array_equal(np.random.get_state()[1], before[0])
     assert torch.equal(torch.get_rng_state(), before[1])
 
