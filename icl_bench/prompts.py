@@ -99,6 +99,7 @@ class TargetBatch:
     query_y: Tensor  # (prompt, query) noisy label
     bayes_mean: Tensor | None = None  # (prompt, query) posterior mean under the law the prompt was drawn from
     bayes_var: Tensor | None = None  # (prompt, query) posterior variance of f(x)
+    no_bayes: str = "no Bayes prediction was asked for"  # why there is none
 
     def noiseless(self) -> Tensor:
         """Return f(x), (prompt, query); NoClosedForm where only labels are known."""

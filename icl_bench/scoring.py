@@ -97,9 +97,10 @@ def _failed(blocks: Sequence[Stored]) -> ModelOutcome | None:
 
 
 def _gather(blocks: Sequence[Stored]) -> dict[str, Array]:
-    """Return column -> (prompt, size) over all blocks, in order."""
+    """Return column -> (prompt, size) over all blocks, in order; a column that one block lacks is left out."""
     parts = [read_unit_losses(stored.path, stored.header, stored.outcome.model) for stored in blocks]
-    return {name: np.concatenate([part[name] for part in parts]).astype(np.float64) for name in parts[0]}
+    whole = [name for name in parts[0] if all(name in part for part in parts)]
+    return {name: np.concatenate([part[name] for part in parts]).astype(np.float64) for name in whole}
 
 
 def _ordered(values: Array) -> NDArray[np.float32]:
@@ -141,7 +142,8 @@ def _metric_rows(
     card, base = metric.card, {**base, "metric": metric.name, "statistic": metric.card.statistic}
     missing = [name for name in (card.of, card.over) if name is not None and name not in losses]
     if missing:
-        reason = outcome.absent.get(missing[0], f"the column {missing[0]} is missing")
+        reasons = (stored.outcome.absent[missing[0]] for stored in blocks if missing[0] in stored.outcome.absent)
+        reason = next(reasons, f"the column {missing[0]} is missing")
         yield {**base, "status": "skipped", "message": reason}
         return
     values = losses[card.of]

@@ -211,3 +211,41 @@ def test_a_run_into_a_baseline_is_refused(small_suite, baseline):
             run_suite(small_suite, baseline, fresh=fresh)
     assert (baseline / FILE).read_bytes() == before
     assert sorted(item.name for item in baseline.iterdir()) == names  # not even a lock, which --update would refuse
+
+
+PARTLY_KNOWN = '''
+from dataclasses import dataclass
+from icl_bench import NoClosedForm
+from icl_bench.function_classes.linear import Linear
+
+
+@dataclass(frozen=True)
+class PartlyKnown(Linear):
+    """Linear functions whose posterior cannot be had for some blocks."""
+
+    def posterior(self, prompts, noise_variance, label_scale=None):
+        if float(prompts.context_x[0, 0, 0]) < 0.0:
+            raise NoClosedForm("this block is too hard")
+        return super().posterior(prompts, noise_variance, label_scale)
+'''
+
+
+def test_a_loss_that_one_block_lacks_is_absent_from_the_cell_and_shifts_no_prompt(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PARTLY_KNOWN)
+    (tmp_path / "suite.toml").write_text(
+        '[suite]\nname = "s"\nversion = 1\n[prompts]\nfunction_class = "./mine.py:PartlyKnown"\nn_dims = 2\n'
+        'context_sizes = [0, 2, 4]\nnoise_std = 0.5\nn_prompts = 1000\n[[models]]\nuse = "ols"\n'
+        '[[scenarios]]\nuse = "base"\n[metrics]\nuse = ["squared_error", "excess_risk", "bayes_risk"]\n'
+    )
+    run = run_suite(tmp_path / "suite.toml", tmp_path / "run")
+    stored = run.losses.query("model == 'ols'").groupby("prompt")["excess_risk"].count() > 0
+    assert 0 < int(stored.sum()) < 1000  # some blocks have it, some do not
+    rows = run.scores.set_index(["model", "metric"])
+    for place in (("ols", "excess_risk"), ("(prompts)", "bayes_risk")):
+        assert rows.loc[[place], "status"].tolist() == ["skipped"]
+        assert rows.loc[[place], "message"].tolist() == ["this block is too hard"]
+    assert (rows.loc[[("ols", "squared_error")], "status"] == "ok").all()
+    losses = open_losses(tmp_path / "run")
+    (place,) = losses.sets
+    assert set(losses.read(place, ["squared_error", "excess_risk"])["ols"]) == {"squared_error"}
+    assert place.cells["ols"].absent["excess_risk"] == "this block is too hard"

@@ -27,11 +27,11 @@ from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS
 
 
 def with_bayes(law: PromptLaw, draw: Draw) -> Draw:
-    """Return the draw with the Bayes prediction of its own law among the targets, where one is known."""
+    """Return the draw with the Bayes prediction of its own law among the targets, or why there is none."""
     try:
         posterior = law.bayes(draw.prompts)
-    except NoClosedForm:
-        return draw
+    except NoClosedForm as reason:
+        return replace(draw, targets=replace(draw.targets, no_bayes=str(reason)))
     targets = replace(draw.targets, bayes_mean=posterior.mean, bayes_var=posterior.variance)
     return replace(draw, targets=targets)
 

@@ -24,7 +24,7 @@ class BayesRisk(PlainMetric):
     def losses(self, answer: Answer) -> Tensor:
         """Return the posterior variance, (prompt, query); NoClosedForm where no Bayes prediction is known."""
         if answer.targets.bayes_var is None:
-            raise NoClosedForm("no closed-form Bayes prediction under this law")
+            raise NoClosedForm(answer.targets.no_bayes)
         return answer.targets.bayes_var
 
     def tail_index(self, answer: Answer, context_size: int) -> float | None:

@@ -28,7 +28,7 @@ class ExcessRisk(PlainMetric):
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - Bayes mean)^2, (prompt, query); NoClosedForm where no Bayes prediction is known."""
         if answer.targets.bayes_mean is None:
-            raise NoClosedForm("no closed-form Bayes prediction under this law")
+            raise NoClosedForm(answer.targets.no_bayes)
         return (answer.prediction.mean - answer.targets.bayes_mean).square()
 
     def tail_index(self, answer: Answer, context_size: int) -> float | None:

@@ -64,8 +64,8 @@ class UnitLosses:
                     for name, values in losses.items():
                         parts[model].setdefault(name, []).append(values[:, positions])
         return {
-            model: {name: np.concatenate(arrays) for name, arrays in held_columns.items()}
-            for model, held_columns in parts.items()
+            model: {name: np.concatenate(arrays) for name, arrays in found.items() if len(arrays) == len(held)}
+            for model, found in parts.items()  # a column that one block lacks is absent from all
         }
 
 
@@ -131,4 +131,5 @@ def _cell(blocks: Sequence[_Stored | None]) -> StoredCell:
     worst = min(found, key=lambda outcome: _WORST_FIRST.index(outcome.status))
     if len(found) < len(blocks) and worst.status in ("ok", "skipped"):
         return StoredCell("missing", f"{len(blocks) - len(found)} of {len(blocks)} blocks were not run")
-    return StoredCell(worst.status, worst.message, worst.absent, found[0].tails)
+    absent = {name: reason for outcome in found for name, reason in outcome.absent.items()}
+    return StoredCell(worst.status, worst.message, absent, found[0].tails)
