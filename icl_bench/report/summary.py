@@ -16,7 +16,6 @@ from icl_bench.report.score_rows import CHAIN, ScoreRows, load_rows
 from icl_bench.run_scores.records import RunScores
 from icl_bench.run_scores.scores import run_scores
 from icl_bench.tables.manifest import Manifest, read_manifest
-from icl_bench.tables.schema import PROMPTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +110,5 @@ def _axes(shifted: Sequence[Point]) -> tuple[Axis, ...]:
 def _prompt_counts(rows: ScoreRows) -> tuple[int, ...]:
     counts: set[int] = set()
     for place, size in rows.headline.items():
-        counts.update(rows.prompt_counts(place, PROMPTS, size))
+        counts.update(rows.prompt_counts(place, size))
     return tuple(sorted(counts)) or (0,)
