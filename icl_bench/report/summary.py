@@ -69,7 +69,7 @@ def summarise(folder: Path) -> Summary:
             " run the suite again into this folder: what was finished is kept"
         )
     compared = references(manifest.metrics)
-    rows = load_rows(folder, [AGREEMENT + name for name in compared])
+    rows = load_rows(folder, [*manifest.metrics, *(AGREEMENT + name for name in compared)])
     models = tuple(manifest.models)
     metric = next((name for name in CHAIN if name in rows.metrics), CHAIN[0])
     found = points(rows, models, manifest.scenarios)
