@@ -18,11 +18,13 @@ from icl_bench import catalogue
 from icl_bench.contracts import global_states
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.prompts import Prediction, TargetBatch
-from icl_bench.protocols import MISSING, Answer, Direction, Metric, Role, Statistic, declared, is_ratio
+from icl_bench.protocols import MISSING, Answer, Direction, Metric, Model, Role, Statistic, declared, is_ratio
 from icl_bench.tables.schema import losses_schema
 
 MEMBERS_PAGE = "docs/plugins-0.2.md"
 LOW, HIGH = ("_error", "_risk", "_loss"), "_score"
+MOVED_ANSWER = "losses changes its input: expected the answer to be left as it is"
+
 LARGEST_GROUP = 2**24
 """Numbers of groups are stored in float32, which holds every whole number below this."""
 
@@ -132,6 +134,12 @@ def _contradictions(metric: Any, label: str) -> Iterator[str]:
         yield f"member 'needs_model': expected True, since the role {metric.role!r} is of a model's answers"
 
 
+def sign_problem(metric: Metric, losses: Tensor) -> str:
+    """Return what is wrong with the sign of a metric's losses; empty when nothing is."""
+    negative = not metric.can_be_negative and bool((losses < 0).any())
+    return "losses: some are negative, though can_be_negative is False" if negative else ""
+
+
 def losses_problem(losses: object, shape: tuple[int, ...]) -> str:
     """Return what is wrong with the form of a metric's losses, (prompt, query) = `shape`; empty when nothing is."""
     if not isinstance(losses, Tensor):
@@ -183,12 +191,12 @@ def metric_violations(metric: Metric, answer: Answer, label: str = "") -> Iterat
 
 def _losses_violations(metric: Metric, answer: Answer) -> Iterator[str]:
     """Check the form of the losses, and that asking for them moves nothing."""
-    given, before = _copied(answer), global_states()
+    given, before = copied(answer), global_states()
     losses = _losses(metric, given)
     if global_states() != before:
         yield "losses: a global random generator was used; a loss is a function of the answer alone"
-    if not _same(given, answer):
-        yield "losses changes its input: expected the answer to be left as it is"
+    if not same_values_of(given, answer):
+        yield MOVED_ANSWER
     if losses is None:
         return
     problem = losses_problem(losses, tuple(answer.targets.query_y.shape))
@@ -197,13 +205,13 @@ def _losses_violations(metric: Metric, answer: Answer) -> Iterator[str]:
         return
     if not bool(losses.isfinite().all()):
         yield "losses: expected finite numbers on a finite answer"
-    if not metric.can_be_negative and bool((losses < 0).any()):
-        yield "losses: some are negative, though can_be_negative is False"
-    again = _losses(metric, _copied(answer))
+    if sign_problem(metric, losses):
+        yield sign_problem(metric, losses)
+    again = _losses(metric, copied(answer))
     if again is None or not torch.equal(losses, again):
         yield "losses: two calls on the same answer differ; expected the same losses to the bit"
     if metric.statistic == "worst group":
-        problem = groups_problem(metric.groups(_copied(answer)), answer.prompts.n_prompts)  # type: ignore[attr-defined]
+        problem = groups_problem(metric.groups(copied(answer)), answer.prompts.n_prompts)  # type: ignore[attr-defined]
         if problem:
             yield problem
     yield from _direction(metric, answer, losses)
@@ -240,7 +248,7 @@ def _refusals(metric: Metric, answer: Answer) -> Iterator[str]:
     only_mean = replace(answer, prediction=Prediction(answer.prediction.mean))
     for what, poorer in (("only labels are known", only_labels), ("the model gives a mean alone", only_mean)):
         try:
-            _losses(metric, _copied(poorer))
+            _losses(metric, copied(poorer))
         except Exception as error:
             told = f"{type(error).__name__}: {error}"
             yield f"losses: where {what}, expected numbers or NoClosedForm with the reason, got {told}"
@@ -260,9 +268,9 @@ def _answering(answer: Answer, mean: Tensor) -> Answer:
     return replace(answer, prediction=replace(prediction, mean=mean.clone(), quantiles=moved))
 
 
-def _copied(answer: Answer) -> Answer:
+def copied(answer: Answer) -> Answer:
     """Return the answer with tensors of its own."""
-    targets, prediction = answer.targets, answer.prediction
+    targets = answer.targets
 
     def own(tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.clone()
@@ -273,17 +281,26 @@ def _copied(answer: Answer) -> Answer:
         targets=TargetBatch(
             own(targets.query_f), targets.query_y.clone(), own(targets.bayes_mean), own(targets.bayes_var)
         ),
-        prediction=Prediction(
-            prediction.mean.clone(), own(prediction.std), own(prediction.quantiles), prediction.levels
-        ),
+        prediction=_own_prediction(answer.prediction),
+        reference=lambda name: _own_reference(*answer.reference(name)),
     )
+
+
+def _own_prediction(prediction: Prediction) -> Prediction:
+    std, quantiles = (None if part is None else part.clone() for part in (prediction.std, prediction.quantiles))
+    return Prediction(prediction.mean.clone(), std, quantiles, prediction.levels)
+
+
+def _own_reference(model: Model, prediction: Prediction) -> tuple[Model, Prediction]:
+    return model, _own_prediction(prediction)
 
 
 def _targets(targets: TargetBatch) -> tuple[Tensor | None, ...]:
     return (targets.query_f, targets.query_y, targets.bayes_mean, targets.bayes_var)
 
 
-def _same(first: Answer, second: Answer) -> bool:
+def same_values_of(first: Answer, second: Answer) -> bool:
+    """Tell whether two answers hold the same numbers."""
     pairs = zip(
         (*_targets(first.targets), *first.prediction.parts().values()),
         (*_targets(second.targets), *second.prediction.parts().values()),

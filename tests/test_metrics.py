@@ -237,7 +237,20 @@ def test_a_run_with_a_broken_declaration_is_refused_before_anything_is_drawn(tmp
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["WrongShape", "Single", "NotATensor", "Raises", "NoTailAtAll", "HalfGroups"])
+def test_a_run_of_a_metric_that_no_report_shows_is_still_counted(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path, '[[metrics]]\nuse = "./my_metric.py:Bare"', BARE)
+    assert command("run", suite, "--out", tmp_path / "run")[0] == 0
+    code, said = command("report", tmp_path / "run")
+    assert code == 4
+    assert "were not run" not in said
+    assert "\n0 prompts a cell" not in said
+    assert "nothing to report" in said
+
+
+RUN_FAILS = ("WrongShape", "Single", "NotATensor", "Raises", "NoTailAtAll", "HalfGroups", "Negative", "Moves")
+
+
+@pytest.mark.parametrize("name", RUN_FAILS)
 def test_what_a_run_cannot_use_becomes_a_row(tmp_path: Path, name: str) -> None:
     code, said = command("run", broken_suite(tmp_path, name), "--out", tmp_path / "run")
     assert code == 4, said

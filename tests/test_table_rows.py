@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from icl_bench import catalogue, run_suite
+from icl_bench.cli.main import app
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.table import diabetes
 from icl_bench.laws.draws import Draws
@@ -110,6 +112,13 @@ def test_a_side_with_too_few_rows_is_refused_before_anything_is_drawn() -> None:
     at_sizes(tilted(0.0), (0, 100)).check()
 
 
+def test_a_second_tilt_of_a_product_is_refused_as_it_would_undo_the_first() -> None:
+    once = Shift("table/tilt", 1.0)
+    with pytest.raises(RefusedError, match="expected one tilt"):
+        shifted(BASE, once, Shift("table/tilt", 1.0, {"column": 2}))
+    assert shifted(BASE, once, Shift("table/tilt", 0.0)).rows == tilted(1.0).rows
+
+
 def test_the_table_belongs_to_the_law() -> None:
     other = replace(BASE, rows=replace(BASE.rows, digest="another"))  # type: ignore[type-var]
     assert other.draw(Streams(0, 0)).digest != BASE.draw(Streams(0, 0)).digest
@@ -168,7 +177,13 @@ severities = [0.0, 1.0, 2.0]
 use = ["label_error", "squared_error"]
 """
     )
-    scores = run_suite(suite, tmp_path / "run").scores
+    folder = tmp_path / "run"
+    scores = run_suite(suite, folder).scores
+    assert CliRunner().invoke(app, ["report", str(folder)]).stdout.splitlines()[1].startswith("512 prompts a cell")
+    drawn = CliRunner().invoke(
+        app, ["plot", str(folder), "-k", "context", "--metric", "label_error", "-o", str(tmp_path / "context.svg")]
+    )
+    assert drawn.exit_code == 0, drawn.output
     errors = scores[(scores["metric"] == "label_error") & (scores["model"] != "bayes")]
     assert set(errors["status"]) == {"ok"}
     assert len(errors) == 3 * 3 * 3  # models, tilts, sizes

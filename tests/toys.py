@@ -339,7 +339,7 @@ TWINS = {
     "metric without a unit": Twin("metrics", '    unit = "label"\n', "", "unit", 2),
     "metric of 0.1": Twin("metrics", _DECLARES, "    of = 'absolute'\n    over = None\n", "docs/plugins-0.2.md", 2),
     "metric without losses": Twin("metrics", "def losses", "def loss", "losses", 2),
-    "metric that is negative": Twin("metrics", ".abs()", "", "can_be_negative", 0),
+    "metric that is negative": Twin("metrics", ".abs()", "", "can_be_negative", 4),
     "metric of another shape": Twin("metrics", ".abs()", ".abs().mean(1)", "losses", 4),
     "metric that raises": Twin("metrics", ".abs()", ".nothing", "AttributeError", 4),
     "executor without map": Twin("executors", "def map", "def apply", "has no method map", 2),

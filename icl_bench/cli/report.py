@@ -56,7 +56,10 @@ def report(
         print_text(render(summaries, wanted, table))
     empty = [summary.folder for summary in summaries if not summary.has_numbers]
     if empty:
-        say(f"nothing to report: no model has a number in {', '.join(empty)}; the report says why")
+        say(
+            f"nothing to report: no model has a number of a metric that reports show in {', '.join(empty)}; the report"
+            " says why, and scores.parquet holds what other metrics gave"
+        )
         raise typer.Exit(EXIT_INCOMPLETE)
 
 

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icl_bench.evaluate.failures import Failure, caught
-from icl_bench.metric_contracts import groups_problem, losses_problem, tail_problem
+from icl_bench.metric_contracts import (
+    MOVED_ANSWER,
+    copied,
+    groups_problem,
+    losses_problem,
+    same_values_of,
+    sign_problem,
+    tail_problem,
+)
 from icl_bench.protocols import Answer, Metric, is_ratio
 from icl_bench.tables.metric_cards import group_column
 
@@ -55,10 +63,13 @@ def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int, seconds:
     for name, metric in metrics.items():
         try:
             with caught(seconds, what=f"metric {name}: "):
-                losses = metric.losses(answer)
-                tails = _tails(metric, answer, sizes)
-                groups = _groups(name, metric, answer)
+                given = answer if _is_ours(metric) else copied(answer)  # what foreign code does stays with it
+                losses = metric.losses(given)
+                tails = _tails(metric, given, sizes)
+                groups = _groups(name, metric, given)
                 _check(name, losses, tails, tuple(answer.targets.query_y.shape))
+                if given is not answer:
+                    _check_foreign(name, metric, losses, same_values_of(given, answer))
         except Failure as failure:
             if failure.status != "skipped":
                 raise
@@ -89,6 +100,17 @@ def _tails(metric: Metric, answer: Answer, sizes: Sequence[int]) -> tuple[float 
         return (None,) * len(sizes)
     found = tuple(metric.tail_index(answer, size) for size in sizes)
     return tuple(None if law.no_tail and tail != math.inf else tail for tail in found)
+
+
+def _is_ours(metric: Metric) -> bool:
+    return type(metric).__module__.startswith("icl_bench.")
+
+
+def _check_foreign(name: str, metric: Metric, losses: Tensor, untouched: bool) -> None:
+    """Raise Failure where a metric of somebody else's says something untrue of itself, or writes into an answer."""
+    problem = sign_problem(metric, losses) if untouched else MOVED_ANSWER
+    if problem:
+        raise Failure("error", f"metric {name}: {problem}")
 
 
 def _check(name: str, losses: object, tails: tuple[object, ...], shape: tuple[int, ...]) -> None:

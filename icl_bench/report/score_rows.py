@@ -116,12 +116,13 @@ class ScoreRows:
         """Return the context sizes at which a model has a metric, ascending."""
         return sorted(self._sizes.get((place, model, metric), ()))
 
-    def prompt_counts(self, place: Place, model: str, size: int) -> set[int]:
-        """Return the prompts a cell at a place, over all metrics and seeds."""
+    def prompt_counts(self, place: Place, size: int) -> set[int]:
+        """Return the prompts a cell at a place, over all models, metrics and seeds."""
         return {
             row["n_prompts"]
-            for metric in (ZERO_RISK, BAYES_RISK)
-            for row in self._found.get((place, model, metric, size), [])
+            for (at, _, _, of_size), rows in self._found.items()
+            if (at, of_size) == (place, size)
+            for row in rows
         }
 
     def get(self, place: Place, model: str, metric: str, size: int | None) -> Statistic | Absent:

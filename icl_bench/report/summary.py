@@ -16,7 +16,6 @@ from icl_bench.report.score_rows import CHAIN, ScoreRows, load_rows
 from icl_bench.run_scores.records import RunScores
 from icl_bench.run_scores.scores import run_scores
 from icl_bench.tables.manifest import Manifest, read_manifest
-from icl_bench.tables.schema import PROMPTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def summarise(folder: Path) -> Summary:
             " run the suite again into this folder: what was finished is kept"
         )
     compared = references(manifest.metrics)
-    rows = load_rows(folder, [AGREEMENT + name for name in compared])
+    rows = load_rows(folder, [*manifest.metrics, *(AGREEMENT + name for name in compared)])
     models = tuple(manifest.models)
     metric = next((name for name in CHAIN if name in rows.metrics), CHAIN[0])
     found = points(rows, models, manifest.scenarios)
@@ -111,5 +110,5 @@ def _axes(shifted: Sequence[Point]) -> tuple[Axis, ...]:
 def _prompt_counts(rows: ScoreRows) -> tuple[int, ...]:
     counts: set[int] = set()
     for place, size in rows.headline.items():
-        counts.update(rows.prompt_counts(place, PROMPTS, size))
+        counts.update(rows.prompt_counts(place, size))
     return tuple(sorted(counts)) or (0,)

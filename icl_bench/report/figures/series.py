@@ -56,7 +56,8 @@ def against_severity(
 
 def against_context(run: LoadedRun, index: int, place: Place, models: Sequence[str], metric: str) -> tuple[Series, ...]:
     """Return a metric at one scenario and severity against the context size."""
-    sizes = run.rows.sizes(place, PROMPTS, ZERO_RISK)
+    known = [(PROMPTS, ZERO_RISK), *((model, metric) for model in models)]  # rows of a table have no risk of zero
+    sizes = sorted({size for model, name in known for size in run.rows.sizes(place, model, name)})
     return _series(run, index, models, metric, [(float(size), place, size) for size in sizes])
 
 

@@ -16,6 +16,7 @@ class LengthInterpolation(Dial):
     """
 
     stage = "sizes"
+    replaces = True
     severities = (-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
     expected = "an integer s >= -d"
 

@@ -36,6 +36,8 @@ class TableTilt(Dial):
             raise ValueError('expected rows of a table: [prompts] function_class = "table"')
         if not 0 <= self.column < law.n_dims:
             raise ValueError(f"column: expected 0 to {law.n_dims - 1}, got {self.column}")
+        if law.rows.tilt != 0.0:
+            raise ValueError("expected one tilt in a product: the rows have sides already, which would be lost")
         rows = replace(law.rows, column=self.column, tilt=severity, number=self.law_number)
         return replace(law, rows=rows)
 
