@@ -278,8 +278,12 @@ def copied(answer: Answer) -> Answer:
     return replace(
         answer,
         prompts=answer.prompts.select(slice(None)),
-        targets=TargetBatch(
-            own(targets.query_f), targets.query_y.clone(), own(targets.bayes_mean), own(targets.bayes_var)
+        targets=replace(
+            targets,
+            query_f=own(targets.query_f),
+            query_y=targets.query_y.clone(),
+            bayes_mean=own(targets.bayes_mean),
+            bayes_var=own(targets.bayes_var),
         ),
         prediction=_own_prediction(answer.prediction),
         reference=lambda name: _own_reference(*answer.reference(name)),

@@ -86,6 +86,7 @@ class ScoreRows:
         self.cells: dict[tuple[str, str, int, str], str] = {}  # scenario, severity, seed, model -> status
         self._found: dict[tuple[Place, str, str, int], list[Row]] = defaultdict(list)
         self._sizes: dict[tuple[Place, str, str], set[int]] = defaultdict(set)
+        self._prompts: dict[tuple[Place, int], set[int]] = defaultdict(set)
         self._failed: dict[tuple[Place, str], list[Row]] = defaultdict(list)
         self._skipped: dict[tuple[Place, str, str], list[Row]] = defaultdict(list)
         for row in rows:
@@ -109,6 +110,7 @@ class ScoreRows:
             self.metrics.add(row["metric"])
             self._found[place, row["model"], row["metric"], row["context_size"]].append(row)
             self._sizes[place, row["model"], row["metric"]].add(row["context_size"])
+            self._prompts[place, row["context_size"]].add(row["n_prompts"])
             if row["headline"]:
                 self.headline[place] = row["context_size"]
 
@@ -118,12 +120,7 @@ class ScoreRows:
 
     def prompt_counts(self, place: Place, size: int) -> set[int]:
         """Return the prompts a cell at a place, over all models, metrics and seeds."""
-        return {
-            row["n_prompts"]
-            for (at, _, _, of_size), rows in self._found.items()
-            if (at, of_size) == (place, size)
-            for row in rows
-        }
+        return self._prompts.get((place, size), set())
 
     def get(self, place: Place, model: str, metric: str, size: int | None) -> Statistic | Absent:
         """Return a metric with its seeds combined, or why there is none."""
