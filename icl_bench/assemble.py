@@ -270,6 +270,8 @@ def _named(
             raise refused(factor, missing)
         name = factor_name(scenario) if catalogue.is_file_reference(factor.use) else factor.use
         seen[name] += 1
+        if seen[name] > 1 and getattr(scenario, "once", False):
+            raise refused(factor, "sets a value: a second one in a product would undo the first; expected one of them")
         unique = name if seen[name] == 1 else f"{name}#{seen[name]}"
         named.append(_NamedFactor(factor, scenario, severity, unique, refused))
     return named

@@ -27,7 +27,8 @@ class Dial(ABC):
     """A scenario with one dial. Subclasses give the grid, the identity, what the dial takes, and the shifted law.
 
     stage: what the scenario changes, which decides its place in a product; replaces: whether it puts another base part
-    (task prior, noise) in the place of the law's, so that two of those are refused.
+    (task prior, noise) in the place of the law's, so that two of those are refused; once: whether the dial sets a value
+    that a second of the same scenario would undo.
     """
 
     severities: tuple[float | None, ...]
@@ -35,6 +36,7 @@ class Dial(ABC):
     expected: str  # what the dial takes, for messages: "a scale c > 0"
     stage: Stage
     replaces: bool = False
+    once: bool = False
 
     def identity(self, law: PromptLaw) -> float | None:
         """Return the severity at which `shift` returns the law itself, None when there is none."""

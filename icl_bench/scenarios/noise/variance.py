@@ -14,6 +14,7 @@ class NoiseVariance(Dial):
     """Label noise with variance s2, whatever its law. Dial: s2 >= 0; identity: the variance of the suite."""
 
     stage = "labels"
+    once = True
     severities = (0.0, 0.05, 0.25, 1.0, 4.0)
     expected = "a variance s2 >= 0"
 
