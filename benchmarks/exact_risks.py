@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icl_bench import catalogue
-from icl_bench.assemble import base_law, bound, build_model, cell_law, training_law
+from icl_bench.assemble import bound, build_model
+from icl_bench.assembly.laws import base_law, cell_law, training_law
 from icl_bench.catalogue import ZOO
 from icl_bench.checkpoints.card_file import read_card
 from icl_bench.errors import NoClosedForm, PluginError

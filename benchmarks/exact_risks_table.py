@@ -24,7 +24,7 @@ from benchmarks.exact_risks import (
     worst,
 )
 from icl_bench import catalogue, run_suite
-from icl_bench.assemble import base_law
+from icl_bench.assembly.laws import base_law
 from icl_bench.laws.law import PromptLaw
 from icl_bench.suite import severity_label
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from icl_bench.assemble import prior_problem
+from icl_bench.assembly.laws import prior_problem
 from icl_bench.contracts import global_states
 from icl_bench.errors import NoClosedForm
 from icl_bench.laws.canonical import law_digest

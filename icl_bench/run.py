@@ -13,17 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icl_bench import catalogue
-from icl_bench.assemble import (
-    build_metrics,
-    cell_law,
-    code_digest,
-    identities,
-    metric_cards,
-    model_digest,
-    question_digest,
-    training_law,
-    training_problems,
-)
+from icl_bench.assemble import build_metrics, code_digest, metric_cards, model_digest, question_digest
+from icl_bench.assembly.laws import cell_law, identities, training_law, training_problems
 from icl_bench.devices import check_device
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.evaluate.asking import Conditions

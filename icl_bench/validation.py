@@ -11,7 +11,8 @@ import torch
 
 from icl_bench import catalogue
 from icl_bench.architecture_contracts import architecture_violations, is_architecture
-from icl_bench.assemble import CellLaw, base_law, bound, build_model, cell_law, is_foreign, training_law
+from icl_bench.assemble import bound, build_model, is_foreign
+from icl_bench.assembly.laws import CellLaw, base_law, cell_law, training_law
 from icl_bench.contracts import model_violations, scenario_violations
 from icl_bench.evaluate.asking import Asker, Conditions, Models
 from icl_bench.evaluate.block import with_bayes

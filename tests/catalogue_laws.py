@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from icl_bench import catalogue
-from icl_bench.assemble import base_law, shifted_by
+from icl_bench.assembly.laws import base_law
+from icl_bench.assembly.products import shifted_by
 from icl_bench.errors import DocumentError, SuiteError
 from icl_bench.laws.law import PromptLaw
 from icl_bench.protocols import Scenario

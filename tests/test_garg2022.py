@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from icl_bench import Run, run_suite
-from icl_bench.assemble import cell_law
+from icl_bench.assembly.laws import cell_law
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.plan import PromptSet, make_plan
 from icl_bench.run import check_suite

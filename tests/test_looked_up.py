@@ -25,7 +25,7 @@ CHEAT = '''
 from pathlib import Path
 
 from icl_bench import Prediction, load_model
-from icl_bench.assemble import cell_law
+from icl_bench.assembly.laws import cell_law
 from icl_bench.plan import make_plan
 from icl_bench.seeding import Streams
 from icl_bench.suite_file import load_suite

@@ -12,7 +12,8 @@ import torch
 from typer.testing import CliRunner
 
 from icl_bench import Run, run_suite
-from icl_bench.assemble import cell_law, model_digest, training_law
+from icl_bench.assemble import model_digest
+from icl_bench.assembly.laws import cell_law, training_law
 from icl_bench.checkpoints.folder import read_checkpoint
 from icl_bench.cli.main import app
 from icl_bench.errors import SuiteError

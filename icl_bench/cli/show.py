@@ -132,7 +132,7 @@ def _type(parameter: inspect.Parameter) -> str:
 
 
 def _law(noise_std: float) -> PromptLaw:
-    from icl_bench.assemble import base_law
+    from icl_bench.assembly.laws import base_law
     from icl_bench.suite import PromptSettings
 
     return base_law(PromptSettings(n_dims=4, context_sizes=(0, 8), noise_std=noise_std))
@@ -140,7 +140,7 @@ def _law(noise_std: float) -> PromptLaw:
 
 def _dial(cls: Any) -> dict[str, Any]:
     """Return a scenario's usual severities and its unshifted one."""
-    from icl_bench.assemble import scenario_problem
+    from icl_bench.assembly.products import scenario_problem
 
     try:
         scenario = cls()

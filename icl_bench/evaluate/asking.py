@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from icl_bench.assemble import CellLaw, bound, build_model, is_foreign, load_model, model_digest, training_law
+from icl_bench.assemble import bound, build_model, is_foreign, load_model, model_digest
+from icl_bench.assembly.laws import CellLaw, training_law
 from icl_bench.contracts import model_violations, prediction_problem
 from icl_bench.errors import NoClosedForm
 from icl_bench.evaluate.failures import Failure, caught

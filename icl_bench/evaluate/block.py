@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from icl_bench.assemble import CellLaw, build_metrics, cell_law, is_foreign, model_digest
+from icl_bench.assemble import build_metrics, is_foreign, model_digest
+from icl_bench.assembly.laws import CellLaw, cell_law
 from icl_bench.errors import NoClosedForm
 from icl_bench.evaluate.asking import Asker, Conditions, models_of
 from icl_bench.evaluate.failures import Failure, caught

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from icl_bench.assemble import base_law, shifted_by
+from icl_bench.assembly.laws import base_law
+from icl_bench.assembly.products import shifted_by
 from icl_bench.errors import NoClosedForm, PluginError, RecipeError
 from icl_bench.laws.covariates.truncated import Truncated
 from icl_bench.laws.law import PromptLaw

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from icl_bench.assemble import cell_law
+from icl_bench.assembly.laws import cell_law
 from icl_bench.errors import NoClosedForm, RecipeError
 from icl_bench.laws.law import PromptLaw
 from icl_bench.networks.learner import Learner

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from icl_bench.assemble import prompt_digest
+from icl_bench.assembly.laws import prompt_digest
 from icl_bench.plan import make_plan
 from icl_bench.suite_file import load_suite
 

@@ -1,0 +1,1 @@
+"""From names and numbers to laws, one concern a file."""
