@@ -10,11 +10,12 @@ from torch import Tensor
 
 from icl_bench.laws.draws import Draws
 from icl_bench.laws.parts import Posterior, TaskPart
+from icl_bench.laws.tasks.wrapped import WrappedPrior
 from icl_bench.prompts import PromptBatch
 
 
 @dataclass(frozen=True, slots=True)
-class ChangePoint(TaskPart):
+class ChangePoint(WrappedPrior):
     """One function before position `at`, another from it on, both drawn from the inner prior.
 
     The second is drawn under `factor`, the name of the scenario that wraps the prior. Given the change point the two
@@ -25,26 +26,6 @@ class ChangePoint(TaskPart):
     inner: TaskPart
     at: int
     factor: str
-
-    @property
-    def n_dims(self) -> int:  # type: ignore[override]
-        """As of the inner prior."""
-        return self.inner.n_dims
-
-    @property
-    def gaussian(self) -> bool:
-        """As of the inner prior."""
-        return self.inner.gaussian
-
-    @property
-    def light(self) -> bool:
-        """As of the inner prior."""
-        return self.inner.light
-
-    @property
-    def zero_mean(self) -> bool:
-        """As of the inner prior."""
-        return self.inner.zero_mean
 
     def draw(self, draws: Draws) -> tuple[Any, Any]:
         """Draw both functions; the first is the one that a prompt without a change has."""

@@ -9,35 +9,16 @@ from torch import Tensor
 
 from icl_bench.laws.draws import Draws
 from icl_bench.laws.parts import Posterior, TaskPart
+from icl_bench.laws.tasks.wrapped import WrappedPrior
 from icl_bench.prompts import PromptBatch
 
 
 @dataclass(frozen=True, slots=True)
-class ScaledPrior(TaskPart):
+class ScaledPrior(WrappedPrior):
     """f -> factor * f, for any function class; its posterior is the inner one after division by the factor."""
 
     factor: float
     inner: TaskPart
-
-    @property
-    def n_dims(self) -> int:  # type: ignore[override]
-        """As of the inner prior."""
-        return self.inner.n_dims
-
-    @property
-    def gaussian(self) -> bool:
-        """As of the inner prior."""
-        return self.inner.gaussian
-
-    @property
-    def light(self) -> bool:
-        """As of the inner prior."""
-        return self.inner.light
-
-    @property
-    def zero_mean(self) -> bool:
-        """As of the inner prior."""
-        return self.inner.zero_mean
 
     def draw(self, draws: Draws) -> Any:
         """Draw the inner functions."""
