@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from icl_bench.protocols import PlainMetric, RatioMetric
     from icl_bench.run import Run, read_run, run_suite
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "Architecture": "icl_bench.networks.architecture",
