@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from icl_bench.laws.parts import RowsPart, TaskPart
 from icl_bench.laws.sizes import Sizes
 from icl_bench.plan import PromptSet
 from icl_bench.seeding import Streams
-from icl_bench.suite import ModelSpec, PromptSettings, ScenarioSpec, Severity, Suite
+from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Severity, Suite
 
 
 def base_law(settings: PromptSettings, folder: Path | None = None) -> PromptLaw:
@@ -118,9 +119,12 @@ class CellLaw:
 
 def shifted(suite: Suite, spec: ScenarioSpec, law: PromptLaw, point: tuple[Severity, ...]) -> PromptLaw:
     """Return `law` shifted by every factor of a scenario; SuiteError when a severity or a product is refused."""
-    return shifted_by(
-        law, spec.factors, point, suite.folder, lambda _, why: SuiteError([f"scenario {spec.label!r} {why}"])
-    )
+    return shifted_by(law, spec.factors, point, suite.folder, _labelled(spec))
+
+
+def _labelled(spec: ScenarioSpec) -> Callable[[Factor, str], SuiteError]:
+    """Return how a refusal of one of its factors is told: with the scenario's label."""
+    return lambda _, why: SuiteError([f"scenario {spec.label!r} {why}"])
 
 
 def cell_law(suite: Suite, prompt_set: PromptSet) -> CellLaw:
@@ -172,9 +176,7 @@ def _identity(suite: Suite, spec: ScenarioSpec, base: PromptLaw) -> Severity:
 
 def _of_spec(suite: Suite, spec: ScenarioSpec, point: tuple[Severity, ...]) -> list[NamedFactor]:
     """Return the factors of a scenario of a suite, built; what one refuses is told with the scenario's label."""
-    return named_factors(
-        spec.factors, point, suite.folder, lambda _, why: SuiteError([f"scenario {spec.label!r} {why}"])
-    )
+    return named_factors(spec.factors, point, suite.folder, _labelled(spec))
 
 
 def identities(suite: Suite) -> dict[str, float]:

@@ -79,9 +79,8 @@ class Draws:
         wanted = [keys[row] for row in self.chosen] if self.chosen is not None else list(keys)
         own = self._sequence(path, shape, kind)
         drawn = own[:, torch.tensor([position for position, _ in wanted], dtype=torch.long)]
-        for repeat in sorted(
-            {repeat for _, repeat in wanted} - {0}
-        ):  # a stream each: none depends on how many there are
+        further = sorted({repeat for _, repeat in wanted} - {0})
+        for repeat in further:  # a stream each: none depends on how many there are
             places = torch.tensor([place for place, key in enumerate(wanted) if key[1] == repeat])
             positions = torch.tensor([position for position, own_repeat in wanted if own_repeat == repeat])
             drawn[:, places] = self._sequence(f"{path}/query {repeat}", shape, kind)[:, positions]

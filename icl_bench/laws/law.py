@@ -287,10 +287,7 @@ class PromptLaw:
             return posterior
         if not self.prior.gaussian or not has_kernel(self):
             raise NoClosedForm(f"no closed-form Bayes prediction for {type(self.prior).__name__}")
-        spread = torch.full_like(prompts.context_y, variance, dtype=torch.float64)
-        if scale is not None:
-            spread = spread * scale.square()
-        return Posterior(*process_posterior(self.prior.kernel, prompts, spread))
+        return Posterior(*process_posterior(self.prior.kernel, prompts, self.label_variance(prompts.context_x)))
 
     def label_scale(self, x: Tensor) -> Tensor | None:
         """Return what the noise is multiplied by at covariates x, (prompt, row); None where by 1 everywhere.
@@ -303,6 +300,13 @@ class PromptLaw:
         for placed in self.labels:
             scale = scale * placed.part.factor(x.double())
         return scale
+
+    def label_variance(self, x: Tensor) -> Tensor:
+        """Return the variance of labels given f at covariates x, (prompt, row), for laws that declare it."""
+        variance, scale = self.noise.variance, self.label_scale(x)
+        assert variance is not None  # `laws.truth` has refused what lacks it
+        spread = torch.full(x.shape[:-1], variance, dtype=torch.float64, device=x.device)
+        return spread if scale is None else spread * scale.square()
 
     def parameters(self, streams: Streams) -> Parameters:
         """Return the exact parameters of the block that `streams` draws."""

@@ -76,8 +76,11 @@ class TableRows(RowsPart):
 
     def check(self, draws: Draws) -> None:
         """Raise ValueError when a side has fewer rows than a prompt needs."""
-        needed = draws.rows.n_context, 1 + max(repeat for _, repeat in draws.rows.keys)
-        for name, side, least in zip(("source", "target"), self.sides(draws), needed, strict=True):
+        self._large_enough(self.sides(draws), draws.rows)
+
+    def _large_enough(self, sides: tuple[NDArray[np.intp], NDArray[np.intp]], rows: PromptRows) -> None:
+        needed = rows.n_context, 1 + max(repeat for _, repeat in rows.keys)
+        for name, side, least in zip(("source", "target"), sides, needed, strict=True):
             if len(side) < least:
                 raise ValueError(
                     f"the {name} side has {len(side)} of the table's {len(self.load().y)} rows, expected at least"
@@ -86,9 +89,9 @@ class TableRows(RowsPart):
 
     def sample(self, rows: PromptRows, draws: Draws) -> tuple[Tensor, Tensor]:
         """Return x (prompt, row, dim) and y (prompt, row)."""
-        self.check(draws)
         table = self.load()
         source, target = self.sides(draws)
+        self._large_enough((source, target), rows)
         repeats = 1 + max(repeat for _, repeat in rows.keys)
         context = self._front("context", source, rows.n_context, draws)
         queries = self._front("query", target, repeats, draws)

@@ -36,25 +36,29 @@ def process_posterior(kernel: Kernel, prompts: PromptBatch, noise: Tensor) -> tu
     sizes = torch.tensor(prompts.context_sizes, device=x.device)
     positions = torch.arange(n_context, device=x.device)
     query = prompts.query_x.double()
-    own = torch.cat(
-        [_known(kernel(query[:, [j]], sizes[[j]], query[:, [j]], sizes[[j]]))[:, 0] for j in range(prompts.n_queries)],
-        dim=1,
-    )  # (prompt, query)
+    own = own_kernel(kernel, query, sizes)
     if n_context == 0:
         return torch.zeros_like(own), own
-    matrix = _known(kernel(x, positions, x, positions)) + torch.diag_embed(noise[:, :n_context])
+    matrix = known(kernel(x, positions, x, positions)) + torch.diag_embed(noise[:, :n_context])
     factor, failed = torch.linalg.cholesky_ex(matrix)
     pivots = factor.diagonal(dim1=1, dim2=2)
     if bool(failed.any()) or bool((pivots.amin(1) < LEAST_PIVOT * pivots.amax(1)).any()):
         raise NoClosedForm("no Bayes prediction: the kernel matrix of some prompt is singular in double precision")
-    cross = _known(kernel(x, positions, query, sizes))  # (prompt, context, query)
+    cross = known(kernel(x, positions, query, sizes))  # (prompt, context, query)
     solved = torch.linalg.solve_triangular(factor, torch.cat([cross, y[:, :, None]], dim=-1), upper=False)
     seen = positions[:, None] < sizes  # (context, query)
     v, z = solved[:, :, :-1] * seen, solved[:, :, -1:]
     return (v * z).sum(1), (own - v.square().sum(1)).clamp_min(0.0)
 
 
-def _known(values: Tensor | None) -> Tensor:
+def own_kernel(kernel: Kernel, query: Tensor, sizes: Tensor) -> Tensor:
+    """Return E f(x_q)^2 at each query, (prompt, query); query (prompt, query, dim) at positions `sizes` (query,)."""
+    each = [known(kernel(query[:, [j]], sizes[[j]], query[:, [j]], sizes[[j]]))[:, 0] for j in range(len(sizes))]
+    return torch.cat(each, dim=1)
+
+
+def known(values: Tensor | None) -> Tensor:
+    """Return what a kernel gave; NoClosedForm where the function class declares none."""
     if values is None:
-        raise NoClosedForm("no Bayes prediction: the function class declares no kernel")
+        raise NoClosedForm("no closed form: the function class declares no kernel")
     return values

@@ -13,6 +13,7 @@ from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.laws.moments import Moments
 from icl_bench.prompts import PromptBatch
 from icl_bench.protocols import LinearLearner, LinearMaps, Model
+from icl_bench.solvers.gaussian_process import known, own_kernel
 from icl_bench.solvers.prefix_moments import prefix_cross, prefix_gram
 
 RISK_BYTES = 4_000_000
@@ -127,22 +128,13 @@ def _kernel_risk(learner: LinearLearner, prompts: PromptBatch, law: PromptLaw) -
     positions = torch.arange(prompts.n_context)
     sizes = torch.tensor(prompts.context_sizes)
 
-    def kernel(first: Tensor, at_first: Tensor, second: Tensor, at_second: Tensor) -> Tensor:
-        found = law.prior.kernel(first, at_first, second, at_second)
-        if found is None:
-            raise NoClosedForm(f"no exact risk: {type(law.prior).__name__} declares no kernel")
-        return found
-
-    columns = [kernel(query[:, [j]], sizes[[j]], query[:, [j]], sizes[[j]])[:, 0, 0] for j in range(len(sizes))]
-    own = torch.stack(columns, dim=1)  # (prompt, query)
+    kernel = law.prior.kernel
+    own = own_kernel(kernel, query, sizes)
     if prompts.n_context == 0:
         return own
     weights = label_weights(learner, prompts)  # (prompt, query, context)
-    among, cross = kernel(x, positions, x, positions), kernel(x, positions, query, sizes)
-    spread = torch.full_like(prompts.context_y, law.noise.variance or 0.0, dtype=torch.float64)
-    scale = law.label_scale(x)
-    if scale is not None:
-        spread = spread * scale.square()
+    among, cross = known(kernel(x, positions, x, positions)), known(kernel(x, positions, query, sizes))
+    spread = law.label_variance(x)
     signal = ((weights @ among) * weights).sum(-1) - 2.0 * (weights * cross.mT).sum(-1) + own
     return signal.clamp_min(0.0) + (weights.square() * spread[:, None]).sum(-1)
 
