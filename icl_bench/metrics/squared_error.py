@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from icl_bench.protocols import Answer, Direction, PlainMetric
+from icl_bench.protocols import Answer, Direction, PlainMetric, Role
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class SquaredError(PlainMetric):
     unit: ClassVar[str] = "squared label"
     direction: ClassVar[Direction] = "lower"
     can_be_negative: ClassVar[bool] = False
+    role: ClassVar[Role | None] = "risk"
 
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - f)^2, (prompt, query); NoClosedForm where only labels are known."""
