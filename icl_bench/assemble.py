@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from icl_bench import __version__, catalogue
+from icl_bench import __version__
 from icl_bench.errors import MOVED, PluginError, SuiteError
 from icl_bench.laws.law import PromptLaw
-from icl_bench.protocols import Metric, Model, Scenario, declared, is_ratio
+from icl_bench.plugins import catalogue, loading
+from icl_bench.plugins.arguments import file_arguments
+from icl_bench.plugins.protocols import Metric, Model, Scenario, declared, is_ratio
 from icl_bench.suite import (
     MetricSpec,
     ModelSpec,
@@ -29,13 +31,13 @@ def load_model(name: str, **arguments: Any) -> Model:
     A model that follows from its training law (`linear_self_attention`, ...) is asked through `bind(training)`;
     `bayes`, which sees the test law, through `bind(training, test)`.
     """
-    model: Model = catalogue.build("models", name, arguments)
+    model: Model = loading.build("models", name, arguments)
     return model
 
 
 def load_scenario(name: str, **arguments: Any) -> Scenario:
     """Return a scenario by name (`covariate/scale`) or by `./file.py:Name`; PluginError when it cannot be built."""
-    scenario: Scenario = catalogue.build("scenarios", name, arguments)
+    scenario: Scenario = loading.build("scenarios", name, arguments)
     return scenario
 
 
@@ -78,7 +80,7 @@ def bind_problem(model: object) -> str | None:
 
 def build_model(suite: Suite, spec: ModelSpec) -> Model:
     """Return a suite's model, not yet bound; PluginError when it cannot be built or cannot predict."""
-    model = catalogue.build("models", spec.use, spec.arguments, suite.folder)
+    model = loading.build("models", spec.use, spec.arguments, suite.folder)
     if not callable(getattr(model, "predict", None)):
         raise PluginError(f"{spec.use} has no method predict(prompts): expected a model")
     return model  # type: ignore[no-any-return]
@@ -103,7 +105,7 @@ def build_metrics(suite: Suite) -> dict[str, Metric]:
         if spec.label in built:
             continue
         try:
-            built[spec.label] = catalogue.build("metrics", spec.use, spec.arguments, suite.folder)
+            built[spec.label] = loading.build("metrics", spec.use, spec.arguments, suite.folder)
         except PluginError as error:
             problems.append(f"{where}: metric {spec.label!r}: {error}")
             continue
@@ -194,10 +196,10 @@ def _file_digest(path: Path) -> str:
 def _files_given(suite: Suite, spec: ModelSpec) -> list[list[str]]:
     """Return argument, name and digest of every file that a model's path arguments (`FileArgument`) point to."""
     try:
-        cls = catalogue.plugin_class("models", spec.use, suite.folder)
+        cls = loading.plugin_class("models", spec.use, suite.folder)
     except PluginError:
         return []  # told where the model is built
-    given = catalogue.file_arguments(cls, spec.arguments, suite.folder)
+    given = file_arguments(cls, spec.arguments, suite.folder)
     found = []
     for argument, (path, marker) in sorted(given.items()):
         try:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icl_bench import catalogue
 from icl_bench.assemble import build_metrics, code_digest, metric_cards, model_digest, question_digest
 from icl_bench.assembly.laws import cell_law, identities, training_law, training_problems
 from icl_bench.devices import check_device
@@ -24,7 +23,9 @@ from icl_bench.laws.canonical import combined_digest
 from icl_bench.looked_up import Judging
 from icl_bench.metric_contracts import problems_in_suite
 from icl_bench.plan import Plan, PromptSet, make_plan
-from icl_bench.protocols import Executor, Metric, Outcome
+from icl_bench.plugins import loading
+from icl_bench.plugins.arguments import argument_problems
+from icl_bench.plugins.protocols import Executor, Metric, Outcome
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
 from icl_bench.run_scores.scores import run_scores
@@ -158,8 +159,8 @@ def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
     problems: list[str] = []
     for spec in suite.models:
         try:
-            cls = catalogue.plugin_class("models", spec.use, suite.folder)
-            wrong = catalogue.argument_problems(cls, spec.arguments, suite.folder)
+            cls = loading.plugin_class("models", spec.use, suite.folder)
+            wrong = argument_problems(cls, spec.arguments, suite.folder)
             problems.extend(f"{spec.where}: model {spec.label!r}: {text}" for text in wrong)
         except PluginError as error:
             problems.append(f"{spec.where}: model {spec.label!r}: {error}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from icl_bench import catalogue
+from icl_bench.plugins import catalogue
 
 Severity = float | None
 
