@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 import time
 from collections import Counter
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from icl_bench.assemble import build_metrics, code_digest, metric_cards, model_digest, question_digest
 from icl_bench.assembly.laws import cell_law, identities, training_law, training_problems
 from icl_bench.devices import check_device
+from icl_bench.digests import combined_digest, text_digest
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.evaluate.asking import Conditions
 from icl_bench.execution import Progress, execute
 from icl_bench.executor_contracts import check_executor, opened
-from icl_bench.laws.canonical import combined_digest
 from icl_bench.looked_up import Judging
 from icl_bench.metric_contracts import problems_in_suite
 from icl_bench.plan import Plan, PromptSet, make_plan
@@ -198,9 +197,7 @@ def check_metrics(suite: Suite, metrics: Mapping[str, Metric]) -> None:
 def _manifest(
     suite: Suite, cards: Mapping[str, MetricCard], conditions: Conditions, executor: str, workers: int, command: str
 ) -> Manifest:
-    run_digest = hashlib.blake2b(
-        "/".join([question_digest(suite), conditions.device, code_digest()]).encode(), digest_size=16
-    ).hexdigest()
+    run_digest = text_digest("/".join([question_digest(suite), conditions.device, code_digest()]))
     return Manifest(
         suite=suite.name,
         suite_version=suite.version,

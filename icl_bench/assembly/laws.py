@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from icl_bench.assembly.products import NamedFactor, named_factors, shifted_by, told
+from icl_bench.digests import combined_digest
 from icl_bench.errors import MOVED, IclBenchError, PluginError, SuiteError
-from icl_bench.laws.canonical import combined_digest, law_digest
+from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import STAGES, PromptLaw
 from icl_bench.laws.parts import RowsPart, TaskPart

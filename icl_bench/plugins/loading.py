@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from icl_bench.digests import bytes_digest
 from icl_bench.errors import MOVED, PluginError, UsageError, nearest
 from icl_bench.plugins.arguments import argument_problems, file_arguments
 from icl_bench.plugins.catalogue import KINDS, find, is_file_reference
@@ -69,7 +69,7 @@ def build(kind: str, use: str, arguments: Mapping[str, Any], folder: Path | None
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise PluginError(f"no such file: {path}; expected `./file.py:Name` relative to the file that names it")
-    source = hashlib.blake2b(path.read_bytes() + str(path.resolve()).encode(), digest_size=8).hexdigest()
+    source = bytes_digest([path.read_bytes(), str(path.resolve()).encode()], 8)
     name = f"icl_bench_user_{path.stem}_{source}"  # an edited file is another module
     if name in sys.modules:
         return sys.modules[name]

@@ -12,7 +12,8 @@ import torch
 from icl_bench import __version__
 from icl_bench.checkpoints.card import Card, DataLaw, plain_arguments
 from icl_bench.checkpoints.card import Recipe as RecipeCard
-from icl_bench.laws.canonical import combined_digest, law_digest
+from icl_bench.digests import combined_digest
+from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.law import PromptLaw
 from icl_bench.plugins import loading
 from icl_bench.provenance import usable_cores
