@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from icl_bench.arrays import Array
 from icl_bench.assemble import bound, build_model
 from icl_bench.assembly.laws import base_law, cell_law, training_law
 from icl_bench.checkpoints.card_file import read_card
@@ -46,8 +46,6 @@ from icl_bench.tables.io import UnitHeader, read_header, read_unit_losses
 from icl_bench.tables.schema import PROMPTS
 from icl_bench.theory.least_squares import ols_risk, ols_shifted_risk
 from icl_bench.theory.linear_self_attention import one_layer_risk
-
-Array = NDArray[np.float64]
 
 VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "linear_self_attention": (

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array
 from icl_bench.digests import bytes_digest, raw_digest, whole_number
 
 BLOCK_SIZE = 256
@@ -22,8 +22,6 @@ TUNING_SEEDS = 2**61
 
 TRAINING_SEEDS = 2**62
 """First seed of training prompts."""
-
-Array = NDArray[np.float64]
 
 
 def checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

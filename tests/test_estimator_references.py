@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array
 from icl_bench.assemble import bound
 from icl_bench.plugins import catalogue, loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 from tests.catalogue_laws import carrier, linear_law, scenario, shifted, usual_shift
 
-Array = NDArray[np.float64]
 Answer = Callable[[Array, Array, Array], float]
 """Context x (k, dim), y (k,), query (dim,) -> prediction; k >= 1."""
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from icl_bench import load_model, load_scenario, run_suite
+from icl_bench.arrays import Array
 from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.function_classes.linear import Linear
@@ -34,8 +34,6 @@ D = 3
 FULL = [[2.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 0.5]]
 SINGULAR = [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.25]]
 COVARIANCES: dict[str, Any] = {"diagonal": [4.0, 1.0, 0.25], "full": FULL, "singular": SINGULAR, "identity": None}
-
-Array = NDArray[np.float64]
 
 
 def law_of(covariance: Any, noise_variance: float = 0.3, tau: float = 1.5) -> PromptLaw:

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from icl_bench.arrays import Array
 from icl_bench.digests import raw_digest
 from icl_bench.laws.sizes import PromptRows
-from icl_bench.seeding import BLOCK_SIZE, Array, Streams
+from icl_bench.seeding import BLOCK_SIZE, Streams
 
 Kind = Literal["normal", "uniform", "exponential"]
 

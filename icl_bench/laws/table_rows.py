@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from icl_bench.arrays import Array
 from icl_bench.digests import bytes_digest
 from icl_bench.laws.draws import Draws
 from icl_bench.laws.parts import RowsPart
 from icl_bench.laws.sizes import PromptRows
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
