@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.paired_losses import LossLaw, clustered_pair, family
+from icl_bench.arrays import Array, Array32, Flags
 from icl_bench.statistics.contrasts import Contrast, contrast, log_mean, ratio_interval, relative_change
 from icl_bench.statistics.intervals import mean_interval
 from icl_bench.statistics.multiplicity import weighted_holm
@@ -17,8 +17,6 @@ from icl_bench.statistics.non_inferiority import smallest_detectable, worse_p_va
 from icl_bench.statistics.quantiles import quantiles
 from icl_bench.statistics.tails import tails
 
-Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 Interval = tuple[Array, Array, float]
 Pair = tuple[LossLaw, LossLaw]
 
@@ -126,7 +124,7 @@ def detectable_power(law: LossLaw, seed: int, repetitions: int, prompts: int, le
     return rate(worse_p_value(Contrast(moved.value, moved.stderr, moved.degrees), 0.01) <= level)
 
 
-def intervals(losses: NDArray[np.float32], law: LossLaw) -> Iterator[tuple[str, Interval]]:
+def intervals(losses: Array32, law: LossLaw) -> Iterator[tuple[str, Interval]]:
     """Yield each interval of `losses` (member, prompt, column) with its truth; means only where the law has them."""
     doubles = losses.astype(np.float64)
     if not math.isnan(law.mean):
@@ -146,9 +144,7 @@ SDR_SIGNS, SDR_SCALES = (1.0, -1.0, -1.0, 1.0), (4.0, 1.0, 1.5, 0.8)
 AUSC_SIGNS, AUSC_SCALES = (1 / 3, -1 / 3) * 3, (1.2, 1.0, 2.0, 0.8, 6.0, 0.5)
 
 
-def _sum_of_logs(
-    losses: NDArray[np.float32], mean: float, signs: tuple[float, ...], scales: tuple[float, ...]
-) -> Interval:
+def _sum_of_logs(losses: Array32, mean: float, signs: tuple[float, ...], scales: tuple[float, ...]) -> Interval:
     """Return the interval of sum_j sign_j log(scale_j mean_j + kappa), one term a member, and its truth."""
     terms = [log_mean(np.float32(scale) * one, KAPPA) for one, scale in zip(losses, scales, strict=False)]
     value = sum((sign * term[0] for sign, term in zip(signs, terms, strict=False)), np.zeros(losses.shape[2]))

@@ -20,13 +20,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from icl_bench import catalogue
+from icl_bench.arrays import Array
 from icl_bench.assemble import bound, build_model
 from icl_bench.assembly.laws import base_law, cell_law, training_law
-from icl_bench.catalogue import ZOO
 from icl_bench.checkpoints.card_file import read_card
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
@@ -35,7 +33,9 @@ from icl_bench.models.attention.linear_self_attention import TrainedLayer
 from icl_bench.models.networks.checkpoint import Checkpoint
 from icl_bench.networks.linear_self_attention import CornerLayer
 from icl_bench.plan import PromptSet, make_plan
-from icl_bench.protocols import LinearLearner, Scenario
+from icl_bench.plugins import catalogue, loading
+from icl_bench.plugins.arguments import ZOO
+from icl_bench.plugins.protocols import LinearLearner, Scenario
 from icl_bench.run import Run
 from icl_bench.seeding import BLOCK_SIZE, Streams
 from icl_bench.statistics.intervals import mean_interval
@@ -46,8 +46,6 @@ from icl_bench.tables.io import UnitHeader, read_header, read_unit_losses
 from icl_bench.tables.schema import PROMPTS
 from icl_bench.theory.least_squares import ols_risk, ols_shifted_risk
 from icl_bench.theory.linear_self_attention import one_layer_risk
-
-Array = NDArray[np.float64]
 
 VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "linear_self_attention": (
@@ -149,7 +147,7 @@ n_context = {2 * d}
 
 def _scenario_text(name: str, law: PromptLaw, every: int) -> str:
     """Return the entry of a scenario; nothing where the law refuses all of its usual severities."""
-    scenario = catalogue.build("scenarios", name, {})
+    scenario = loading.build("scenarios", name, {})
     carried = [severity for severity in scenario.severities if _carries(law, scenario, severity)]
     dials = [repr(severity) for severity in carried[::-every][::-1] if severity is not None]
     severities = f"severities = [{', '.join(dials)}]\n" if dials else ""
@@ -195,7 +193,7 @@ def models_with_exact_risk(law: PromptLaw) -> str:
     for name in catalogue.entries("models"):
         for arguments in shipped_layers(law.n_dims) if name == "checkpoint" else VARIANTS.get(name, ({},)):
             try:
-                model = bound(catalogue.build("models", name, arguments), law, law)
+                model = bound(loading.build("models", name, arguments), law, law)
             except (PluginError, NoClosedForm):
                 continue  # needs arguments that only a suite can give, as `sklearn` does
             if _knows_exact_risk(model, law):

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array
 from icl_bench.tables.manifest import Manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS, scores_schema
 
@@ -98,9 +98,7 @@ def _point(
     return pa.concat_tables(parts)
 
 
-def _rows(
-    size: Size, labels: list[str], scenario: str, severity: float | None, metric: str, values: NDArray[np.float64]
-) -> pa.Table:
+def _rows(size: Size, labels: list[str], scenario: str, severity: float | None, metric: str, values: Array) -> pa.Table:
     """Return one metric at one point as rows of scores.parquet; `values` is (model, size)."""
     count = values.size
     flat, reach = values.ravel(), 0.06 * values.ravel()

@@ -22,14 +22,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.assemble import bound
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.sizes import Sizes
+from icl_bench.plugins import loading
+from icl_bench.plugins.protocols import Model
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import Model
 from icl_bench.seeding import BLOCK_SIZE, Streams
 
 N_DIMS, N_CONTEXT, N_BLOCKS, N_STEPS = 20, 40, 5, 10
@@ -97,7 +97,7 @@ def contests() -> Iterator[Contest]:
     }
     for name, fit in fits.items():
         arguments = {"n_steps": N_STEPS} if name == "gradient_descent" else {}
-        model = catalogue.build("models", name, arguments)
+        model = loading.build("models", name, arguments)
         yield Contest(name, bound(model, TRAINING, LAW), fit)
 
 

@@ -24,13 +24,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.sizes import Sizes
+from icl_bench.plugins import loading
+from icl_bench.plugins.protocols import Model
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import Model
 from icl_bench.seeding import Streams
 
 N_DIMS, N_CONTEXT, N_BLOCKS, COUNT = 20, 40, 5, 3
@@ -79,7 +79,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 def measure(label: str, blocks: Sequence[PromptBatch], repeats: int) -> None:
     """Print the milliseconds and ratios of the three ways, and how many answers differ."""
-    model: Model = catalogue.build("models", "knn", {"k": COUNT})
+    model: Model = loading.build("models", "knn", {"k": COUNT})
     starts = range(0, blocks[0].n_prompts, PUBLIC_BATCH)
     batches = [block.select(slice(start, start + PUBLIC_BATCH)) for block in blocks for start in starts]
     public = [batch.to("cpu", torch.float32) for batch in batches]

@@ -29,7 +29,6 @@ from typing import Any
 import torch
 
 from benchmarks.eager_gpt2 import EagerLoop
-from icl_bench import catalogue
 from icl_bench.evaluate.asking import Conditions, predict
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.scaled import Scaled
@@ -38,6 +37,7 @@ from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.learner import MICRO_BATCH, Learner
+from icl_bench.plugins import loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 from icl_bench.suite import ModelSpec, PromptSettings
@@ -70,7 +70,7 @@ def in_turns(works: Sequence[Callable[[], object]], repeats: int, device: str) -
 
 
 def network(name: str, n_dims: int = N_DIMS, **arguments: Any) -> Learner:
-    learner: Learner = catalogue.build("models", name, arguments).initial(n_dims).eval()
+    learner: Learner = loading.build("models", name, arguments).initial(n_dims).eval()
     return learner
 
 

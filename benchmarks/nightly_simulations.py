@@ -6,13 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.comparison_simulations import Pair, paired_changes
+from icl_bench.arrays import Array, Integers
 from icl_bench.statistics.multiplicity import closed_e_values
 from icl_bench.statistics.sequential import LIKELY_RISE, MixtureState
-
-Array = NDArray[np.float64]
 
 NIGHTS = 365
 CELLS = 24
@@ -43,7 +41,7 @@ def bank(laws: Pair, seed: int, nights: int, prompts: int) -> Bank:
 
 def first_alarms(
     drawn: Bank, seed: int, repetitions: int, truth: Array, scale: float = LIKELY_RISE, nights: int = NIGHTS
-) -> NDArray[np.int64]:
+) -> Integers:
     """Return the night of the first alarm in each of `repetitions` years, `nights` + 1 where there is none.
 
     `truth` (cell,) is each cell's log ratio. An alarm is any rejection by the closure of the mean of e-values.

@@ -11,7 +11,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.comparison_simulations import (
     Changes,
@@ -41,6 +40,7 @@ from benchmarks.nightly_simulations import (
 )
 from benchmarks.paired_losses import Lognormal, LossLaw, RatioOfSquares, SquaredNormal
 from benchmarks.statistics_page import PAGE_TEXT
+from icl_bench.arrays import Array
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "statistics.md"
 
@@ -60,7 +60,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def four_worse(sizes: int = 1) -> NDArray[np.float64]:
+def four_worse(sizes: int = 1) -> Array:
     """Return log ratios (cell * sizes,): a rise of 5% in 4 of 24 cells at every size, none elsewhere."""
     return np.where(np.arange(CELLS * sizes) < WORSE_CELLS * sizes, np.log(1.05), 0.0)
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Losses = NDArray[np.float32]
+from icl_bench.arrays import Array32
 
 
 class LossLaw(Protocol):
@@ -32,7 +31,7 @@ class LossLaw(Protocol):
     def latent_correlation(self, correlation: float) -> float:
         """Return the correlation of latents that gives losses this one."""
 
-    def losses(self, latents: Losses) -> Losses:
+    def losses(self, latents: Array32) -> Array32:
         """Turn latents (part, ...) into losses (...)."""
 
 
@@ -48,8 +47,8 @@ class SquaredNormal:
     def latent_correlation(self, correlation: float) -> float:
         return math.sqrt(correlation)
 
-    def losses(self, latents: Losses) -> Losses:
-        squares: Losses = np.square(latents[0])
+    def losses(self, latents: Array32) -> Array32:
+        squares: Array32 = np.square(latents[0])
         return squares
 
 
@@ -72,9 +71,9 @@ class Lognormal:
     def latent_correlation(self, correlation: float) -> float:
         return math.log1p(correlation * self.variation) / math.log1p(self.variation)
 
-    def losses(self, latents: Losses) -> Losses:
+    def losses(self, latents: Array32) -> Array32:
         spread = math.log1p(self.variation)
-        exponent: Losses = latents[0] * np.float32(math.sqrt(spread)) - np.float32(0.5 * spread)
+        exponent: Array32 = latents[0] * np.float32(math.sqrt(spread)) - np.float32(0.5 * spread)
         return np.exp(exponent, out=exponent)
 
 
@@ -102,15 +101,15 @@ class RatioOfSquares:
     def latent_correlation(self, correlation: float) -> float:
         return correlation  # losses have none; the latents' stands in for it
 
-    def losses(self, latents: Losses) -> Losses:
+    def losses(self, latents: Array32) -> Array32:
         squares = np.square(latents)
-        ratio: Losses = squares[0] / np.maximum(squares[1:].mean(axis=0), np.float32(1e-30))
+        ratio: Array32 = squares[0] / np.maximum(squares[1:].mean(axis=0), np.float32(1e-30))
         return ratio
 
 
 def family(
     laws: Sequence[LossLaw], generator: np.random.Generator, shape: tuple[int, ...], correlation: float
-) -> Losses:
+) -> Array32:
     """Return losses (member, *shape), float32 as in tables, one member a law; any two have this correlation.
 
     Laws of different names share the latents' correlation that the first one needs.
@@ -123,9 +122,7 @@ def family(
     return np.stack([law.losses(latents[:, member]) for member, law in enumerate(laws)])
 
 
-def clustered_pair(
-    generator: np.random.Generator, shape: float, clusters: int, size: int, columns: int
-) -> NDArray[np.float32]:
+def clustered_pair(generator: np.random.Generator, shape: float, clusters: int, size: int, columns: int) -> Array32:
     """Return losses (2, clusters * size, column): squared normals times a level that each cluster's prompts share.
 
     Of the level, gamma with `shape` and mean 1, base and head share one factor; each has another with shape 10.

@@ -26,17 +26,15 @@ from itertools import product
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from icl_bench.arrays import Array
 from icl_bench.function_classes.linear import Linear
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.gaussian_posterior import gaussian_posterior, ridge_weights
 from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.theory.bayes import ridge_maps
-
-Array = NDArray[np.float64]
 
 ALLOWED = 1e-6
 FLOAT32_ALLOWED = 10 * 1.2e-7

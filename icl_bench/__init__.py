@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from icl_bench.networks.learner import Learner
     from icl_bench.networks.mixing import Mixer
     from icl_bench.networks.stack import Stack
+    from icl_bench.plugins.protocols import Outcome, PlainMetric, RatioMetric
     from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
-    from icl_bench.protocols import PlainMetric, RatioMetric
     from icl_bench.run import Run, read_run, run_suite
 
 __version__ = "0.2.0"
@@ -51,13 +51,14 @@ _HOME = {
     "NoClosedForm": "icl_bench.errors",
     "NoisePart": "icl_bench.laws.parts",
     "ObservePart": "icl_bench.laws.parts",
-    "PlainMetric": "icl_bench.protocols",
+    "Outcome": "icl_bench.plugins.protocols",
+    "PlainMetric": "icl_bench.plugins.protocols",
     "Posterior": "icl_bench.laws.parts",
     "Prediction": "icl_bench.prompts",
     "PromptBatch": "icl_bench.prompts",
     "PromptLaw": "icl_bench.laws.law",
     "QueryPart": "icl_bench.laws.parts",
-    "RatioMetric": "icl_bench.protocols",
+    "RatioMetric": "icl_bench.plugins.protocols",
     "RowsPart": "icl_bench.laws.parts",
     "Run": "icl_bench.run",
     "Stack": "icl_bench.networks.stack",
@@ -84,6 +85,7 @@ __all__ = [
     "NoClosedForm",
     "NoisePart",
     "ObservePart",
+    "Outcome",
     "PlainMetric",
     "Posterior",
     "Prediction",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from icl_bench import __version__, catalogue
+from icl_bench import __version__
+from icl_bench.digests import bytes_digest, content_digest, file_digest
 from icl_bench.errors import MOVED, PluginError, SuiteError
 from icl_bench.laws.law import PromptLaw
-from icl_bench.protocols import Metric, Model, Scenario, declared, is_ratio
+from icl_bench.plugins import catalogue, loading
+from icl_bench.plugins.arguments import file_arguments
+from icl_bench.plugins.protocols import Metric, Model, Scenario, declared, is_ratio
 from icl_bench.suite import (
     MetricSpec,
     ModelSpec,
@@ -29,13 +31,13 @@ def load_model(name: str, **arguments: Any) -> Model:
     A model that follows from its training law (`linear_self_attention`, ...) is asked through `bind(training)`;
     `bayes`, which sees the test law, through `bind(training, test)`.
     """
-    model: Model = catalogue.build("models", name, arguments)
+    model: Model = loading.build("models", name, arguments)
     return model
 
 
 def load_scenario(name: str, **arguments: Any) -> Scenario:
     """Return a scenario by name (`covariate/scale`) or by `./file.py:Name`; PluginError when it cannot be built."""
-    scenario: Scenario = catalogue.build("scenarios", name, arguments)
+    scenario: Scenario = loading.build("scenarios", name, arguments)
     return scenario
 
 
@@ -78,7 +80,7 @@ def bind_problem(model: object) -> str | None:
 
 def build_model(suite: Suite, spec: ModelSpec) -> Model:
     """Return a suite's model, not yet bound; PluginError when it cannot be built or cannot predict."""
-    model = catalogue.build("models", spec.use, spec.arguments, suite.folder)
+    model = loading.build("models", spec.use, spec.arguments, suite.folder)
     if not callable(getattr(model, "predict", None)):
         raise PluginError(f"{spec.use} has no method predict(prompts): expected a model")
     return model  # type: ignore[no-any-return]
@@ -103,7 +105,7 @@ def build_metrics(suite: Suite) -> dict[str, Metric]:
         if spec.label in built:
             continue
         try:
-            built[spec.label] = catalogue.build("metrics", spec.use, spec.arguments, suite.folder)
+            built[spec.label] = loading.build("metrics", spec.use, spec.arguments, suite.folder)
         except PluginError as error:
             problems.append(f"{where}: metric {spec.label!r}: {error}")
             continue
@@ -149,7 +151,7 @@ def model_digest(suite: Suite, spec: ModelSpec) -> str:
     if spec.training is not None:
         factors = spec.training.factors or ()
         content += [repr(spec.training), *(_origin("scenarios", factor.use, suite.folder) for factor in factors)]
-    return _digest([*content, *_files_given(suite, spec)])
+    return content_digest([*content, *_files_given(suite, spec)])
 
 
 def question_digest(suite: Suite) -> str:
@@ -162,11 +164,7 @@ def question_digest(suite: Suite) -> str:
     uses += [("metrics", spec.use) for spec in suite.metrics]
     settings = [suite.prompts, *(spec.prompts for spec in suite.scenarios)]
     uses += [("function_classes", prompts.function_class) for prompts in settings]
-    return _digest([suite.question_digest, sorted({_origin(kind, use, suite.folder) for kind, use in uses})])
-
-
-def _digest(content: Any) -> str:
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return content_digest([suite.question_digest, sorted({_origin(kind, use, suite.folder) for kind, use in uses})])
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, str]:
@@ -176,7 +174,7 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, str]:
 def _origin(kind: str, use: str, folder: Path) -> str:
     """Return what identifies a plugin's code: the package's digest, or its own file's (and its version)."""
     if catalogue.is_file_reference(use):
-        return _file_digest(folder / use.rpartition(":")[0])
+        return file_digest(folder / use.rpartition(":")[0])
     entry = catalogue.find(kind, use)
     if entry.built_in:
         return code_digest()
@@ -184,20 +182,16 @@ def _origin(kind: str, use: str, folder: Path) -> str:
 
     found = find_spec(entry.module)
     file = Path(found.origin) if found and found.origin else None
-    return f"{_package_version(entry.module)}/{_file_digest(file) if file and file.is_file() else entry.module}"
-
-
-def _file_digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    return f"{_package_version(entry.module)}/{file_digest(file) if file and file.is_file() else entry.module}"
 
 
 def _files_given(suite: Suite, spec: ModelSpec) -> list[list[str]]:
     """Return argument, name and digest of every file that a model's path arguments (`FileArgument`) point to."""
     try:
-        cls = catalogue.plugin_class("models", spec.use, suite.folder)
+        cls = loading.plugin_class("models", spec.use, suite.folder)
     except PluginError:
         return []  # told where the model is built
-    given = catalogue.file_arguments(cls, spec.arguments, suite.folder)
+    given = file_arguments(cls, spec.arguments, suite.folder)
     found = []
     for argument, (path, marker) in sorted(given.items()):
         try:
@@ -220,8 +214,7 @@ def _known_digest(path: Path) -> str:
 @functools.lru_cache(maxsize=1024)
 def _digest_at(path: Path, *_state: int) -> str:
     """Return the digest of a file in a state of it: when it was written, its size."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return file_digest(path)
 
 
 @functools.cache
@@ -250,12 +243,11 @@ _ANSWERING = (
 @functools.cache
 def code_digest() -> str:
     """Return the hex digest of icl-bench's own code that draws, answers and scores, and of its version."""
-    total = hashlib.blake2b(__version__.encode(), digest_size=16)
+    parts = [__version__.encode()]
     package = Path(__file__).parent
-    files = [package / name for name in ("assemble.py", "prompts.py", "seeding.py")]
+    files = [package / name for name in ("assemble.py", "digests.py", "prompts.py", "seeding.py")]
     for folder in _ANSWERING:
         files.extend(sorted((package / folder).rglob("*.py")))
     for file in files:
-        total.update(file.relative_to(package).as_posix().encode())
-        total.update(file.read_bytes())
-    return total.hexdigest()
+        parts += [file.relative_to(package).as_posix().encode(), file.read_bytes()]
+    return bytes_digest(parts)

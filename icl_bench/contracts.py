@@ -18,8 +18,8 @@ from torch import Tensor
 from icl_bench.laws.contracts import law_violations, same_draws
 from icl_bench.laws.dials import changed_stages
 from icl_bench.laws.law import PromptLaw
+from icl_bench.plugins.protocols import Model, Scenario
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import Model, Scenario
 from icl_bench.seeding import Streams
 
 

@@ -12,7 +12,7 @@ from icl_bench.errors import UsageError
 from icl_bench.evaluate.asking import Conditions
 from icl_bench.evaluate.block import evaluate_block
 from icl_bench.plan import Block, Plan
-from icl_bench.protocols import Executor, Outcome
+from icl_bench.plugins.protocols import Executor, Outcome
 from icl_bench.run_folder import RunFolder
 from icl_bench.scoring import Stored
 from icl_bench.suite import Suite

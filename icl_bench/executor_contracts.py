@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-from icl_bench import catalogue
 from icl_bench.errors import IclBenchError, PluginError
-from icl_bench.protocols import Executor, Outcome
+from icl_bench.plugins import catalogue, loading
+from icl_bench.plugins.arguments import argument_problems
+from icl_bench.plugins.protocols import Executor, Outcome
 
 STATUSES = ("ok", "error", "timeout")
 N_JOBS = 7
@@ -30,8 +31,8 @@ def executor_problem(executor: object) -> str | None:
 
 def check_executor(use: str, workers: int) -> None:
     """Raise PluginError when no executor is called `use`, or it lacks a member; nothing is started."""
-    cls = catalogue.plugin_class("executors", use)
-    problems = catalogue.argument_problems(cls, {"workers": workers})
+    cls = loading.plugin_class("executors", use)
+    problems = argument_problems(cls, {"workers": workers})
     missing = executor_problem(cls) if inspect.isclass(cls) else None
     problems = [*problems, *([missing] if missing else [])]
     if problems:
@@ -41,7 +42,7 @@ def check_executor(use: str, workers: int) -> None:
 @contextmanager
 def opened(use: str, workers: int) -> Iterator[Executor]:
     """Yield an executor, started; one from outside the package is held to its contract (PluginError)."""
-    pool: Executor = catalogue.build("executors", use, {"workers": workers})
+    pool: Executor = loading.build("executors", use, {"workers": workers})
     if catalogue.is_foreign("executors", use):
         pool = Held(use, pool)
     with pool as started:
@@ -104,7 +105,7 @@ class Held:
 
 def _outcome_problem(outcome: object) -> str | None:
     if not isinstance(outcome, Outcome):
-        return f"expected an icl_bench.protocols.Outcome for each job, got {type(outcome).__name__}"
+        return f"expected an icl_bench.Outcome for each job, got {type(outcome).__name__}"
     if outcome.status not in STATUSES:
         return f"Outcome.status: expected one of {', '.join(STATUSES)}, got {outcome.status!r}"
     if outcome.status == "ok" and outcome.value is None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from icl_bench.arrays import Array
 from icl_bench.scoring import ScoredSet
-from icl_bench.statistics.looked_up import FEWEST, LIMIT, Array, Judgement, judge, pooled
+from icl_bench.statistics.looked_up import FEWEST, LIMIT, Judgement, judge, pooled
 from icl_bench.tables.schema import LOOKED_UP
 
 Rows = Sequence[dict[str, Any]]

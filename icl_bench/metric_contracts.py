@@ -14,11 +14,11 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.contracts import global_states
 from icl_bench.errors import NoClosedForm, PluginError
+from icl_bench.plugins import catalogue
+from icl_bench.plugins.protocols import MISSING, Answer, Direction, Metric, Model, Role, Statistic, declared, is_ratio
 from icl_bench.prompts import Prediction, TargetBatch
-from icl_bench.protocols import MISSING, Answer, Direction, Metric, Model, Role, Statistic, declared, is_ratio
 from icl_bench.tables.schema import losses_schema
 
 MEMBERS_PAGE = "docs/plugins-0.2.md"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 import time
 from collections import Counter
@@ -12,19 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icl_bench import catalogue
 from icl_bench.assemble import build_metrics, code_digest, metric_cards, model_digest, question_digest
 from icl_bench.assembly.laws import cell_law, identities, training_law, training_problems
 from icl_bench.devices import check_device
+from icl_bench.digests import combined_digest, text_digest
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.evaluate.asking import Conditions
 from icl_bench.execution import Progress, execute
 from icl_bench.executor_contracts import check_executor, opened
-from icl_bench.laws.canonical import combined_digest
 from icl_bench.looked_up import Judging
 from icl_bench.metric_contracts import problems_in_suite
 from icl_bench.plan import Plan, PromptSet, make_plan
-from icl_bench.protocols import Executor, Metric, Outcome
+from icl_bench.plugins import loading
+from icl_bench.plugins.arguments import argument_problems
+from icl_bench.plugins.protocols import Executor, Metric, Outcome
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
 from icl_bench.run_scores.scores import run_scores
@@ -158,8 +158,8 @@ def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
     problems: list[str] = []
     for spec in suite.models:
         try:
-            cls = catalogue.plugin_class("models", spec.use, suite.folder)
-            wrong = catalogue.argument_problems(cls, spec.arguments, suite.folder)
+            cls = loading.plugin_class("models", spec.use, suite.folder)
+            wrong = argument_problems(cls, spec.arguments, suite.folder)
             problems.extend(f"{spec.where}: model {spec.label!r}: {text}" for text in wrong)
         except PluginError as error:
             problems.append(f"{spec.where}: model {spec.label!r}: {error}")
@@ -197,9 +197,7 @@ def check_metrics(suite: Suite, metrics: Mapping[str, Metric]) -> None:
 def _manifest(
     suite: Suite, cards: Mapping[str, MetricCard], conditions: Conditions, executor: str, workers: int, command: str
 ) -> Manifest:
-    run_digest = hashlib.blake2b(
-        "/".join([question_digest(suite), conditions.device, code_digest()]).encode(), digest_size=16
-    ).hexdigest()
+    run_digest = text_digest("/".join([question_digest(suite), conditions.device, code_digest()]))
     return Manifest(
         suite=suite.name,
         suite_version=suite.version,

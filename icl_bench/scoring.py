@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array, Array32, Flags
 from icl_bench.statistics.contrasts import ratio_interval
 from icl_bench.statistics.groups import worst_group
 from icl_bench.statistics.intervals import Estimate, mean_interval
@@ -20,7 +20,6 @@ from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses
 from icl_bench.tables.metric_cards import MetricCard, group_column
 from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS, scores_schema
 
-Array = NDArray[np.float64]
 _WORST_FIRST = ("error", "timeout", "nan", "skipped")
 
 
@@ -103,9 +102,9 @@ def _gather(blocks: Sequence[Stored]) -> dict[str, Array]:
     return {name: np.concatenate([part[name] for part in parts]).astype(np.float64) for name in whole}
 
 
-def _ordered(values: Array) -> NDArray[np.float32]:
+def _ordered(values: Array) -> Array32:
     """Return each column of (prompt, size) sorted; losses are stored in float32, so nothing is lost in it."""
-    ordered: NDArray[np.float32] = np.sort(np.ascontiguousarray(values.T, dtype=np.float32), axis=1).T
+    ordered: Array32 = np.sort(np.ascontiguousarray(values.T, dtype=np.float32), axis=1).T
     return ordered
 
 
@@ -136,7 +135,7 @@ def _metric_rows(
     metric: MetricColumns,
     blocks: Sequence[Stored],
     losses: Mapping[str, Array],
-    ordered: Mapping[str, NDArray[np.float32]],
+    ordered: Mapping[str, Array32],
 ) -> Iterator[dict[str, Any]]:
     header, outcome = blocks[0].header, blocks[0].outcome
     card, base = metric.card, {**base, "metric": metric.name, "statistic": metric.card.statistic}
@@ -167,7 +166,7 @@ def _own_statistic(
     estimate: Estimate,
     known: Tails,
     losses: Mapping[str, Array],
-    ordered: Mapping[str, NDArray[np.float32]],
+    ordered: Mapping[str, Array32],
 ) -> Estimate:
     """Return what the metric is summarised by, (size,), NaN where it or its interval does not exist."""
     card, independent = metric.card, header.cluster_size == 1
@@ -215,7 +214,7 @@ def _size_rows(
         yield row
 
 
-def _numbers(values: Array, printed: NDArray[np.bool_] | bool = True) -> list[float | None]:
+def _numbers(values: Array, printed: Flags | bool = True) -> list[float | None]:
     """Return plain numbers, None where one is not finite or not to be printed."""
     kept = np.isfinite(values) & printed
     return [number if keep else None for number, keep in zip(values.tolist(), kept.tolist(), strict=True)]

@@ -7,11 +7,12 @@ CPU. Arrays are drawn example-major, so a longer prompt begins with the same exa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from icl_bench.arrays import Array
+from icl_bench.digests import bytes_digest, raw_digest, whole_number
 
 BLOCK_SIZE = 256
 """Prompts in a block: the unit of drawing, predicting, scoring and storing."""
@@ -21,8 +22,6 @@ TUNING_SEEDS = 2**61
 
 TRAINING_SEEDS = 2**62
 """First seed of training prompts."""
-
-Array = NDArray[np.float64]
 
 
 def checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
@@ -69,15 +68,14 @@ class Streams:
         return frozenset(self._record)
 
     def _generator(self, name: str) -> np.random.Generator:
-        key = hashlib.blake2b(f"icl-bench/{self._where}/{name}".encode(), digest_size=16).digest()
-        return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+        return np.random.Generator(np.random.Philox(key=whole_number(f"icl-bench/{self._where}/{name}")))
 
     def _keep(self, kind: str, name: str, values: Array) -> Array:
         key = f"{self._where}/{name}"
         known = self._record.get(key)
         if known is None:
             contents = np.ascontiguousarray(values).astype("<f8", copy=False)
-            self._record[key] = (kind, values.shape, hashlib.blake2b(contents.data, digest_size=16).digest())
+            self._record[key] = (kind, values.shape, raw_digest([contents.data]))
         elif known[:2] != (kind, values.shape):
             raise ValueError(
                 f"the stream {name!r} was drawn as {known[0]} {known[1]} and again as {kind} {values.shape}: expected"
@@ -100,8 +98,7 @@ class Streams:
 
     def digest(self) -> str:
         """Return the hex digest of every base draw handed out, whatever the order of the calls."""
-        total = hashlib.blake2b(digest_size=16)
+        parts: list[bytes] = []
         for key, (kind, shape, digest) in sorted(self._record.items()):
-            total.update(f"{key}/{kind}/{shape}".encode())
-            total.update(digest)
-        return total.hexdigest()
+            parts += [f"{key}/{kind}/{shape}".encode(), digest]
+        return bytes_digest(parts)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from icl_bench import catalogue
+from icl_bench.digests import content_digest
+from icl_bench.plugins import catalogue
 
 Severity = float | None
 
@@ -141,8 +140,7 @@ class Suite:
         own = [spec["training"] for spec in content["models"] if spec["training"] is not None]
         for part in (*content["models"], *content["scenarios"], *content["metrics"], content["training"], *own):
             del part["where"]
-        text = json.dumps(content, sort_keys=True, default=str)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return content_digest(content)
 
 
 def severity_label(point: tuple[Severity, ...]) -> str:

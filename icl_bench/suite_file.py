@@ -8,8 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from icl_bench import catalogue
 from icl_bench.errors import SuiteError, nearest
+from icl_bench.plugins import catalogue
 from icl_bench.section_reader import SectionReader, read_toml
 from icl_bench.suite import (
     Factor,

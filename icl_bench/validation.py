@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from icl_bench import catalogue
 from icl_bench.architecture_contracts import architecture_violations, is_architecture
 from icl_bench.assemble import bound, build_model, is_foreign
 from icl_bench.assembly.laws import CellLaw, base_law, cell_law, training_law
@@ -22,8 +21,9 @@ from icl_bench.function_class_contracts import function_class_violations
 from icl_bench.laws.law import PromptLaw
 from icl_bench.metric_contracts import metric_violations, problems_in_suite
 from icl_bench.plan import PromptSet, make_plan
+from icl_bench.plugins import catalogue, loading
+from icl_bench.plugins.protocols import Answer, Metric
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import Answer, Metric
 from icl_bench.run import check_suite
 from icl_bench.seeding import Streams
 from icl_bench.suite import Factor, ModelSpec, PromptSettings, Suite, TrainingSettings
@@ -88,7 +88,7 @@ def _scenarios(suite: Suite, seconds: float | None) -> Iterator[Finding]:
     asked = {repr(factor): (prompts, factor) for prompts, factor in factors}
 
     def violations(prompts: PromptSettings, factor: Factor) -> Iterable[str]:
-        scenario = catalogue.build("scenarios", factor.use, factor.arguments, suite.folder)
+        scenario = loading.build("scenarios", factor.use, factor.arguments, suite.folder)
         return scenario_violations(scenario, base_law(prompts, suite.folder))
 
     for prompts, factor in asked.values():
@@ -105,7 +105,7 @@ def _trainings(suite: Suite) -> list[TrainingSettings]:
 def _executors(executor: str | None, seconds: float | None) -> Iterator[Finding]:
     if executor is None:
         return
-    build = partial(catalogue.build, "executors", executor)
+    build = partial(loading.build, "executors", executor)
     check = partial(executor_violations, lambda workers: build({"workers": workers}), executor)
     yield Finding(f"executor {executor}", _problem(check, seconds))
 

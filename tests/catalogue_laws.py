@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from icl_bench import catalogue
 from icl_bench.assembly.laws import base_law
 from icl_bench.assembly.products import shifted_by
 from icl_bench.errors import DocumentError, SuiteError
 from icl_bench.laws.law import PromptLaw
-from icl_bench.protocols import Scenario
+from icl_bench.plugins import catalogue, loading
+from icl_bench.plugins.protocols import Scenario
 from icl_bench.suite import Factor, PromptSettings, Severity
 
 TABLE_DIMS = 10
@@ -47,7 +47,7 @@ def class_law(
 
 def scenario(name: str, **arguments: Any) -> Scenario:
     """A scenario of the catalogue."""
-    built: Scenario = catalogue.build("scenarios", name, arguments)
+    built: Scenario = loading.build("scenarios", name, arguments)
     return built
 
 

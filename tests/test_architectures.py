@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.scaled import Scaled
 from icl_bench.laws.labels.gaussian import GaussianNoise
@@ -22,6 +21,7 @@ from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.architecture import Architecture
 from icl_bench.networks.heads import QUANTILES, make_head
 from icl_bench.networks.learner import Learner
+from icl_bench.plugins import catalogue, loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 
@@ -32,7 +32,7 @@ SEVERAL = replace(LAW, sizes=replace(LAW.sizes, queries_per_context=2))
 ARCHITECTURES = [
     name
     for name in sorted(catalogue.entries("models"))
-    if isinstance(cls := catalogue.plugin_class("models", name), type) and issubclass(cls, Architecture)
+    if isinstance(cls := loading.plugin_class("models", name), type) and issubclass(cls, Architecture)
 ]
 
 
@@ -42,7 +42,7 @@ def drawn(law: PromptLaw, count: int = 4) -> PromptBatch:
 
 def network(name: str, **arguments: Any) -> Learner:
     """The architecture in float64 with its weights moved off the start, where many answers are nearly 0."""
-    learner: Learner = catalogue.build("models", name, arguments).initial(3).double().eval()
+    learner: Learner = loading.build("models", name, arguments).initial(3).double().eval()
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in learner.parameters():
@@ -106,7 +106,7 @@ def test_initial_weights_follow_from_the_seed_alone(name: str) -> None:
     before = torch.random.get_rng_state()
 
     def weights(seed: int) -> Tensor:
-        learner = catalogue.build("models", name, {"seed": seed}).initial(3)
+        learner = loading.build("models", name, {"seed": seed}).initial(3)
         return torch.cat([parameter.detach().flatten() for parameter in learner.parameters()])
 
     assert torch.equal(weights(3), weights(3))
@@ -118,14 +118,14 @@ def test_initial_weights_follow_from_the_seed_alone(name: str) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_saved_state_is_loaded_to_the_bit(name: str) -> None:
     first, prompts = network(name), drawn(SHIFTED)
-    second = catalogue.build("models", name, {"seed": 9}).initial(3).double().eval()
+    second = loading.build("models", name, {"seed": 9}).initial(3).double().eval()
     second.load_state_dict(first.state_dict())
     assert torch.equal(first.predict(prompts).mean, second.predict(prompts).mean)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_predictions_are_of_the_weights_number_type_and_leave_the_prompts_alone(name: str) -> None:
-    learner = catalogue.build("models", name, {}).initial(3)
+    learner = loading.build("models", name, {}).initial(3)
     prompts = drawn(LAW)
     untouched = prompts.select(slice(None))
     prediction = learner.predict(prompts)

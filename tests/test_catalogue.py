@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import icl_bench
-from icl_bench import catalogue
 from icl_bench.errors import PluginError
+from icl_bench.plugins import catalogue, loading
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,7 +36,7 @@ def test_the_catalogue_holds_wave_1(kind: str) -> None:
 @pytest.mark.parametrize("kind", catalogue.KINDS)
 def test_every_entry_loads_and_carries_a_docstring(kind: str) -> None:
     for name in catalogue.entries(kind):
-        assert catalogue.plugin_class(kind, name).__doc__, name
+        assert loading.plugin_class(kind, name).__doc__, name
 
 
 def test_public_names_are_importable_and_documented() -> None:
@@ -106,3 +107,10 @@ def test_a_plugin_of_an_installed_package_is_found_and_run(tmp_path: Path) -> No
 
     assert "halves" in command("list", "models")
     assert '"status": "complete"' in command("run", "suite.toml", "--executor", "serial", "--json")
+
+
+@pytest.mark.parametrize("kind", catalogue.KINDS.values(), ids=catalogue.KINDS.keys())
+def test_a_kind_says_where_its_protocol_and_its_contracts_are(kind: catalogue.Kind) -> None:
+    for place in (kind.protocol, kind.contracts):
+        module, _, name = place.partition(":")
+        assert callable(getattr(importlib.import_module(module), name)), place

@@ -22,7 +22,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.assemble import build_model, load_model, model_digest
 from icl_bench.checkpoints import folder as folder_module
 from icl_bench.checkpoints.card import Card, DataLaw, Recipe, plain_arguments
@@ -42,8 +41,9 @@ from icl_bench.laws.sizes import Sizes
 from icl_bench.models.networks.gpt2 import GPT2
 from icl_bench.networks.architecture import Architecture
 from icl_bench.plan import make_plan
+from icl_bench.plugins import catalogue, loading
+from icl_bench.plugins.protocols import LinearLearner
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearLearner
 from icl_bench.run import check_suite, run_suite
 from icl_bench.seeding import Streams
 from icl_bench.suite import ModelSpec
@@ -89,7 +89,7 @@ def written(folder: Path, **changes: Any) -> Path:
 
 def architectures() -> list[str]:
     names = sorted(catalogue.entries("models"))
-    classes = {name: catalogue.plugin_class("models", name) for name in names}
+    classes = {name: loading.plugin_class("models", name) for name in names}
     return [name for name, cls in classes.items() if inspect.isclass(cls) and issubclass(cls, Architecture)]
 
 
@@ -103,7 +103,7 @@ def refusal(read: Callable[[], object]) -> str:
 
 @pytest.mark.parametrize("name", architectures())
 def test_every_architecture_comes_back_to_the_bit(name: str, tmp_path: Path) -> None:
-    architecture = catalogue.build("models", name, {})
+    architecture = loading.build("models", name, {})
     learner = architecture.initial(3)
     with torch.no_grad():  # not what building would give by itself
         for parameter in learner.parameters():
@@ -615,13 +615,13 @@ class Own(GPT2):
 
 def test_a_network_in_its_authors_file_is_run_only_when_the_suite_names_it(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(OWN_NETWORK)
-    architecture = catalogue.build("models", "./own.py:Own", {"n_layers": 1}, tmp_path)
+    architecture = loading.build("models", "./own.py:Own", {"n_layers": 1}, tmp_path)
     learner = architecture.initial(3)
     write_checkpoint(tmp_path / "own", learner, card_for("./own.py:Own", plain_arguments(architecture)))
     with pytest.raises(CheckpointError, match=r"architecture = './own.py:Own'"):
-        catalogue.build("models", "checkpoint", {"path": "own"}, tmp_path)
+        loading.build("models", "checkpoint", {"path": "own"}, tmp_path)
     asked = {"path": "own", "architecture": "./own.py:Own"}
-    model = catalogue.build("models", "checkpoint", asked, tmp_path)
+    model = loading.build("models", "checkpoint", asked, tmp_path)
     prompts = LAW.draw(Streams(0, 0)).prompts.select(slice(0, 4))
     assert torch.equal(model.predict(prompts).mean, learner.predict(prompts).mean)
     suite = replace(load_suite(ROOT / "suites" / "quick.toml"), folder=tmp_path)
@@ -728,7 +728,7 @@ def test_contexts_longer_than_the_positions_are_refused_in_words(tmp_path: Path)
 
 
 def test_a_learner_that_is_linear_says_so_and_another_does_not(tmp_path: Path) -> None:
-    architecture = catalogue.build("models", "linear_attention_layer", {})
+    architecture = loading.build("models", "linear_attention_layer", {})
     learner = architecture.initial(3)
     write_checkpoint(tmp_path / "linear", learner, card_for("linear_attention_layer", plain_arguments(architecture)))
     law = replace(LAW, sizes=Sizes((4,)))
@@ -740,7 +740,7 @@ def test_a_learner_that_is_linear_says_so_and_another_does_not(tmp_path: Path) -
     assert linear.tail_index(parameters, 4) == learner.tail_index(parameters, 4)  # type: ignore[attr-defined]
     other = load_model("checkpoint", path=str(written(tmp_path / "own"))).bind(law)  # type: ignore[attr-defined]
     assert not isinstance(other, LinearLearner)
-    unordered = catalogue.build("models", "set_mlp", {})
+    unordered = loading.build("models", "set_mlp", {})
     write_checkpoint(tmp_path / "set", unordered.initial(3), card_for("set_mlp", plain_arguments(unordered)))
     untold = load_model("checkpoint", path=str(tmp_path / "set")).bind(law)  # type: ignore[attr-defined]
     assert not hasattr(untold, "tail_index")

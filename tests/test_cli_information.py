@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from icl_bench.catalogue import KINDS, entries
 from icl_bench.cli.main import app
+from icl_bench.plugins.catalogue import KINDS, entries
 
 ROOT = Path(__file__).parent.parent
 EVERYTHING = [(kind, name) for kind in KINDS for name in entries(kind)]

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 
-from icl_bench import catalogue
 from icl_bench.assemble import bound
 from icl_bench.contracts import model_violations, scenario_violations
 from icl_bench.evaluate.block import with_bayes
@@ -27,8 +26,9 @@ from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import PromptRows, Sizes
 from icl_bench.metric_contracts import metric_violations
+from icl_bench.plugins import catalogue, loading
+from icl_bench.plugins.protocols import Answer, Model, Scenario
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import Answer, Model, Scenario
 from icl_bench.seeding import Streams
 from tests.catalogue_laws import carrier
 
@@ -61,31 +61,31 @@ def violations(model: Model) -> list[str]:
 
 @pytest.mark.parametrize("name", sorted(catalogue.entries("models")))
 def test_every_model_keeps_its_contracts(name: str) -> None:
-    assert violations(catalogue.build("models", name, ARGUMENTS.get(name, {}))) == []
+    assert violations(loading.build("models", name, ARGUMENTS.get(name, {}))) == []
 
 
 @pytest.mark.parametrize("name", sorted(catalogue.entries("scenarios")))
 def test_every_scenario_keeps_its_contracts(name: str) -> None:
     law = carrier(name, LAW.n_dims, LAW.sizes.context_sizes)
-    assert list(scenario_violations(catalogue.build("scenarios", name, {}), law)) == []
+    assert list(scenario_violations(loading.build("scenarios", name, {}), law)) == []
 
 
 @pytest.mark.parametrize("name", sorted(catalogue.entries("scenarios")))
 def test_every_scenario_refuses_nan(name: str) -> None:
-    scenario: Scenario = catalogue.build("scenarios", name, {})
+    scenario: Scenario = loading.build("scenarios", name, {})
     with pytest.raises(ValueError, match="expected"):
         scenario.shift(LAW, float("nan"))
 
 
 @pytest.mark.parametrize("name", sorted(catalogue.entries("metrics")))
 def test_every_metric_keeps_its_contracts(name: str) -> None:
-    assert list(metric_violations(catalogue.build("metrics", name, ARGUMENTS.get(name, {})), honest(), name)) == []
+    assert list(metric_violations(loading.build("metrics", name, ARGUMENTS.get(name, {})), honest(), name)) == []
 
 
 def honest() -> Answer:
     """An answer with every part that an answer can have, and all of the truth."""
     draw = with_bayes(LAW, LAW.draw(Streams(1, 0)))
-    model = catalogue.build("models", "ols", {})
+    model = loading.build("models", "ols", {})
     mean = model.predict(draw.prompts).mean
     levels = (0.1, 0.5, 0.9)
     quantiles = mean[..., None] + torch.tensor([-1.28, 0.0, 1.28], dtype=torch.float64)
@@ -238,7 +238,7 @@ def test_bayes_binds_the_test_law_and_learners_the_training_law() -> None:
     other = replace(LAW, noise=GaussianNoise(4.0))
     prompts = LAW.draw(Streams(2, 0)).prompts.select(slice(0, 4))
     for name in catalogue.entries("models"):
-        model = catalogue.build("models", name, ARGUMENTS.get(name, {}))
+        model = loading.build("models", name, ARGUMENTS.get(name, {}))
         if not hasattr(model, "bind"):
             continue
         first, second = bound(model, TRAINING, LAW), bound(model, TRAINING, other)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from icl_bench import catalogue
 from icl_bench.cli.main import app
 from icl_bench.errors import MOVED
+from icl_bench.plugins import catalogue
 from icl_bench.tables.schema import column_docs, training_column_docs
 
 ROOT = Path(__file__).parent.parent

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
-from icl_bench import catalogue
+from icl_bench.arrays import Array
 from icl_bench.assemble import bound
+from icl_bench.plugins import catalogue, loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 from tests.catalogue_laws import carrier, linear_law, scenario, shifted, usual_shift
 
-Array = NDArray[np.float64]
 Answer = Callable[[Array, Array, Array], float]
 """Context x (k, dim), y (k,), query (dim,) -> prediction; k >= 1."""
 
@@ -144,7 +143,7 @@ PROMPTS = hard_laws()
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize(("name", "reference"), CASES)
 def test_estimators_answer_as_refitting_every_prefix_does(name: str, reference: Reference, dtype: torch.dtype) -> None:
-    model = bound(catalogue.build("models", name, reference.arguments), TRAINING, TRAINING)
+    model = bound(loading.build("models", name, reference.arguments), TRAINING, TRAINING)
     answer = reference.answer(RANK[dtype])
     for label, drawn in PROMPTS.items():
         prompts = drawn.to("cpu", dtype)

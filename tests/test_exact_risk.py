@@ -22,11 +22,12 @@ from benchmarks.exact_risks import (
     exact_suite,
     worst,
 )
-from icl_bench import catalogue, run_suite
+from icl_bench import run_suite
 from icl_bench.errors import NoClosedForm
 from icl_bench.laws.law import PromptLaw
 from icl_bench.metrics.exact_risk import ExactRisk
-from icl_bench.protocols import Answer
+from icl_bench.plugins import catalogue
+from icl_bench.plugins.protocols import Answer
 from icl_bench.seeding import Streams
 from tests.catalogue_laws import carrier, linear_law, shifted, usual_shift
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from icl_bench import Run, run_suite
+from icl_bench.arrays import Array, Array32
 from icl_bench.assembly.laws import cell_law
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.plan import PromptSet, make_plan
@@ -23,8 +23,6 @@ from icl_bench.run import check_suite
 from icl_bench.seeding import Streams
 from icl_bench.suite_file import load_suite
 from icl_bench.tables.losses import open_losses
-
-Array = NDArray[np.float64]
 
 ROOT = Path(__file__).parent.parent
 SUITE = load_suite(ROOT / "suites" / "garg2022.toml")
@@ -286,7 +284,7 @@ def test_losses_are_those_of_plain_least_squares_and_averaging(
                 np.testing.assert_allclose(kept, np.square(answered - truth), rtol=1e-5, atol=1e-12, err_msg=f"{k}")
 
 
-def stored(run: Run, wanted: PromptSet) -> tuple[dict[str, dict[str, NDArray[np.float32]]], tuple[int, ...]]:
+def stored(run: Run, wanted: PromptSet) -> tuple[dict[str, dict[str, Array32]], tuple[int, ...]]:
     losses = open_losses(run.path)
     (place,) = [held for held in losses.sets if (held.scenario, held.point) == (wanted.label, wanted.point)]
     return losses.read(place, ["squared_error", "label_error"]), place.context_sizes

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from icl_bench import catalogue, load_model, load_scenario, run_suite
+from icl_bench import load_model, load_scenario, run_suite
+from icl_bench.arrays import Array
 from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.function_classes.linear import Linear
@@ -23,6 +23,7 @@ from icl_bench.laws.moments import Moments
 from icl_bench.laws.sizes import Sizes
 from icl_bench.laws.tasks.change_point import ChangePoint
 from icl_bench.laws.tasks.scaled import ScaledPrior
+from icl_bench.plugins import catalogue, loading
 from icl_bench.seeding import Streams
 from icl_bench.theory.bayes import PosteriorMean
 from icl_bench.theory.linear_learners import exact_risk
@@ -33,8 +34,6 @@ D = 3
 FULL = [[2.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 0.5]]
 SINGULAR = [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.25]]
 COVARIANCES: dict[str, Any] = {"diagonal": [4.0, 1.0, 0.25], "full": FULL, "singular": SINGULAR, "identity": None}
-
-Array = NDArray[np.float64]
 
 
 def law_of(covariance: Any, noise_variance: float = 0.3, tau: float = 1.5) -> PromptLaw:
@@ -313,11 +312,11 @@ def test_a_suite_takes_the_covariance_of_its_task(tmp_path: Path) -> None:
 )
 def test_what_is_no_covariance_is_refused(covariance: Any, said: str) -> None:
     with pytest.raises(PluginError, match=said):
-        catalogue.build("function_classes", "linear", {"n_dims": 3, "covariance": covariance})
+        loading.build("function_classes", "linear", {"n_dims": 3, "covariance": covariance})
 
 
 def test_whole_numbers_make_a_covariance_and_the_identity_is_none() -> None:
-    built = catalogue.build("function_classes", "linear", {"n_dims": 2, "covariance": [4, 1]})
+    built = loading.build("function_classes", "linear", {"n_dims": 2, "covariance": [4, 1]})
     assert built == Linear(2, 1.0, [4.0, 1.0]) == Linear(2, 1.0, [[4.0, 0.0], [0.0, 1.0]])
     assert Linear(2, 1.0, [1.0, 1.0]) == Linear(2)
     assert built.ridge_penalty(0.5) is None

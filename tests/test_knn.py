@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsRegressor
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.contracts import model_violations
 from icl_bench.errors import PluginError
 from icl_bench.models.estimators.knn import Knn
+from icl_bench.plugins import loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.solvers import nearest_neighbours
 
@@ -193,4 +193,4 @@ def test_no_prompts_no_examples() -> None:
 
 def test_no_neighbour_is_refused() -> None:
     with pytest.raises(PluginError, match="k: expected at least 1"):
-        catalogue.build("models", "knn", {"k": 0})
+        loading.build("models", "knn", {"k": 0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
 from icl_bench.laws.covariates.scaled import Scaled
 from icl_bench.laws.covariates.spectrum import Spectrum
 from icl_bench.laws.covariates.subspace import Subspace
+from icl_bench.laws.dials import FINITE, FRACTION, NOT_NEGATIVE, POSITIVE, Range
 from icl_bench.laws.draws import Draws
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.labels.student import StudentNoise
@@ -406,3 +408,20 @@ def test_no_posterior_is_invented_for_heavy_tails() -> None:
     law = replace(BASE, noise=StudentNoise(0.25, 3.0))
     with pytest.raises(NoClosedForm):
         law.bayes(BASE.draw(Streams(0, 0)).prompts)
+
+
+@pytest.mark.parametrize(
+    ("taken", "inside", "outside"),
+    [
+        (POSITIVE, (1e-300, 1.0), (0.0, -1.0, math.inf)),
+        (NOT_NEGATIVE, (0.0, 1.0), (-1e-300, math.inf)),
+        (FRACTION, (0.0, 0.5, 1.0), (-0.1, 1.1)),
+        (FINITE, (-1e300, 0.0), (math.inf, -math.inf)),
+        (Range(2.0, closed="high"), (2.1, math.inf), (2.0,)),
+    ],
+)
+def test_a_range_holds_what_lies_between_its_ends_and_its_closed_ends(
+    taken: Range, inside: tuple[float, ...], outside: tuple[float, ...]
+) -> None:
+    assert all(number in taken for number in inside)
+    assert not any(number in taken for number in outside)

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from icl_bench import catalogue
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.displaced import Displaced
@@ -28,8 +27,9 @@ from icl_bench.laws.tasks.scaled import ScaledPrior
 from icl_bench.networks.learner import Learner
 from icl_bench.networks.linear_self_attention import CornerLayer, LinearSelfAttentionLayer
 from icl_bench.networks.linear_transformer import BlockStep, FullStep, LinearTransformer
+from icl_bench.plugins import loading
+from icl_bench.plugins.protocols import LinearLearner
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearLearner
 from icl_bench.seeding import Streams
 from icl_bench.theory.linear_learners import averaged_prediction, exact_risk
 from icl_bench.theory.linear_self_attention import (
@@ -64,7 +64,7 @@ def randomised(learner: Learner, seed: int = 0, scale: float = 0.4) -> Learner:
 
 
 def built(name: str, **arguments: Any) -> Learner:
-    learner: Learner = catalogue.build("models", name, arguments).initial(D)
+    learner: Learner = loading.build("models", name, arguments).initial(D)
     return learner
 
 
@@ -345,7 +345,7 @@ def test_causal_and_prefix_attention_differ_from_the_second_layer_on() -> None:
 
 def test_one_full_layer_with_the_optimal_weights_is_linear_self_attention() -> None:
     training = replace(LAW, sizes=Sizes((6,))).add("covariates", Spectrum(1.0, None))
-    closed_form = catalogue.build("models", "linear_self_attention", {"weights": "optimal"}).bind(training)
+    closed_form = loading.build("models", "linear_self_attention", {"weights": "optimal"}).bind(training)
     learner = built("linear_transformer", n_layers=1).double()
     (step,) = learner.steps  # type: ignore[misc, union-attr]
     with torch.no_grad():
@@ -380,7 +380,7 @@ def test_gd_plus_plus_takes_gradient_steps_on_transformed_data(gamma: float) -> 
     with torch.no_grad():
         for step, rate in zip(learner.steps, same_rate, strict=True):  # type: ignore[union-attr, arg-type]
             step.from_x.copy_(torch.tensor([0.0, -rate], dtype=torch.float64))
-    descent_model = catalogue.build("models", "gradient_descent", {"n_steps": 3, "learning_rate": 0.3})
+    descent_model = loading.build("models", "gradient_descent", {"n_steps": 3, "learning_rate": 0.3})
     torch.testing.assert_close(learner.answers(prompts)[..., 0], descent_model.predict(prompts).mean)
 
 
@@ -411,4 +411,4 @@ def test_linear_transformers_learn(form: str, attention: str) -> None:
 )
 def test_arguments_that_make_no_sense_are_refused(name: str, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(PluginError, match=said):
-        catalogue.build("models", name, arguments)
+        loading.build("models", name, arguments)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.linear import Linear
@@ -24,8 +23,9 @@ from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
 from icl_bench.laws.tasks.scaled import ScaledPrior
+from icl_bench.plugins import loading
+from icl_bench.plugins.protocols import LinearLearner
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearLearner
 from icl_bench.seeding import Streams
 from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.bayes import ridge_maps
@@ -69,7 +69,7 @@ TRAINING = replace(NOISY, sizes=Sizes((8,)), noise=GaussianNoise(0.2)).add("cova
 
 def learner(name: str, test: PromptLaw = NOISY) -> LinearLearner:
     kind, arguments = LEARNERS[name]
-    model = catalogue.build("models", kind, arguments)
+    model = loading.build("models", kind, arguments)
     model = bound(model, TRAINING, test)
     assert isinstance(model, LinearLearner)
     return model
@@ -181,7 +181,7 @@ def test_bayes_risk_has_its_textbook_form() -> None:
 def test_gradient_descent_risk_has_its_spectral_form() -> None:
     """Sum over the spectrum l of X^T X/n: tau^2 (1 - eta l)^2K + (s2/n) (1 - (1 - eta l)^K)^2 / l."""
     prompts, parameters, gram = grams(replace(NOISY, sizes=Sizes((2, 6, 12))))
-    model = catalogue.build("models", "gradient_descent", {"n_steps": 7, "learning_rate": 0.2})
+    model = loading.build("models", "gradient_descent", {"n_steps": 7, "learning_rate": 0.2})
     count = torch.tensor([2.0, 6.0, 12.0]).double()
     spectrum = torch.linalg.eigvalsh(gram / count[:, None, None]).clamp_min(1e-14)
     left = (1.0 - 0.2 * spectrum) ** 7

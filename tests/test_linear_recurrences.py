@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.models.networks.deltanet import DeltaNetMixer, unit
 from icl_bench.models.networks.hedgehog import HedgehogMixer, SoftmaxFeatures
 from icl_bench.models.networks.mixture_of_memories import MixtureOfMemoriesMixer
@@ -20,6 +19,7 @@ from icl_bench.networks.delta_rule import DeltaSteps
 from icl_bench.networks.layout import Layout, sequence_of
 from icl_bench.networks.learner import SequenceLearner
 from icl_bench.networks.linear_recurrence import Steps
+from icl_bench.plugins import loading
 from icl_bench.prompts import PromptBatch
 
 LENGTHS = (1, 2, 7, 8, 50, 64, 65, 129, 200)
@@ -206,7 +206,7 @@ def shaken(network: Any, size: float = 0.3, seed: int = 7) -> Any:
 
 
 def learner(name: str, arguments: dict[str, Any], layout: Layout = "interleaved") -> SequenceLearner:
-    built: SequenceLearner = catalogue.build("models", name, {**arguments, "layout": layout}).initial(3)
+    built: SequenceLearner = loading.build("models", name, {**arguments, "layout": layout}).initial(3)
     return built
 
 
@@ -252,7 +252,7 @@ def test_gradients_are_finite(name: str, arguments: dict[str, Any], scale: float
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_kept_for_the_gradient_is_linear_in_the_length(name: str) -> None:
-    network = catalogue.build("models", name, {"n_layers": 1}).initial(3)
+    network = loading.build("models", name, {"n_layers": 1}).initial(3)
 
     def kept(n_examples: int) -> int:
         numbers = 0
@@ -273,7 +273,7 @@ def test_what_is_kept_for_the_gradient_is_linear_in_the_length(name: str) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_default_sizes_are_near_those_of_tiny_gpt2(name: str) -> None:
-    network = catalogue.build("models", name, {}).initial(8)
+    network = loading.build("models", name, {}).initial(8)
     assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(150_000, rel=0.1)
 
 
@@ -312,7 +312,7 @@ def test_hedgehog_averages_values_with_positive_weights() -> None:
 
 
 def test_transnormer_forgets_less_with_depth_and_not_at_all_in_the_last_layer() -> None:
-    network = catalogue.build("models", "transnormer", {"n_layers": 3, "n_heads": 4}).initial(3)
+    network = loading.build("models", "transnormer", {"n_layers": 3, "n_heads": 4}).initial(3)
     decays = torch.stack([block.mixer.log_decays.exp() for block in network.decoder.blocks])  # (layer, head)
     assert bool((decays[1:] > decays[:-1]).all())
     assert float(decays[0, 0]) == pytest.approx(math.exp(-(2.0**-2)))
@@ -348,4 +348,4 @@ def test_the_short_convolution_equals_torch_and_answers_queries() -> None:
 )
 def test_sizes_that_do_not_fit_are_refused(name: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        catalogue.build("models", name, arguments).initial(3)
+        loading.build("models", name, arguments).initial(3)

@@ -31,8 +31,8 @@ from icl_bench.metrics.label_error import LabelError
 from icl_bench.metrics.pinball import Pinball
 from icl_bench.metrics.squared_error import SquaredError
 from icl_bench.metrics.zero_error import ZeroError
+from icl_bench.plugins.protocols import Answer, Metric
 from icl_bench.prompts import Prediction, TargetBatch
-from icl_bench.protocols import Answer, Metric
 from icl_bench.seeding import Streams
 from icl_bench.suite_file import load_suite
 from icl_bench.tables.manifest import read_manifest

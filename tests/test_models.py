@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.function_classes.linear import Linear
@@ -22,6 +21,7 @@ from icl_bench.laws.law import Draw, PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
 from icl_bench.laws.tasks.scaled import ScaledPrior
+from icl_bench.plugins import loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 from icl_bench.theory.linear_self_attention import optimal
@@ -41,7 +41,7 @@ def answers(
     **arguments: Any,
 ) -> Tensor:
     """The predictions (prompt, query) of a model of the catalogue."""
-    model = catalogue.build("models", name, arguments)
+    model = loading.build("models", name, arguments)
     model = bound(model, training, test)
     mean: Tensor = model.predict(prompts).mean
     return mean
@@ -250,7 +250,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("name", "arguments", "message"), BAD)
 def test_senseless_arguments_are_plugin_errors(name: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(PluginError, match=message):
-        catalogue.build("models", name, arguments)
+        loading.build("models", name, arguments)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_senseless_arguments_are_plugin_errors(name: str, arguments: dict[str, A
 )
 def test_a_model_that_needs_a_law_says_so(name: str) -> None:
     with pytest.raises(PluginError, match=r"bind\("):
-        catalogue.build("models", name, {}).predict(DRAW.prompts)
+        loading.build("models", name, {}).predict(DRAW.prompts)
 
 
 def test_what_has_no_closed_form_says_so() -> None:
@@ -269,4 +269,4 @@ def test_what_has_no_closed_form_says_so() -> None:
     with pytest.raises(NoClosedForm):
         answers("bayes", test=replace(LAW, noise=StudentNoise(0.25, 3.0)))
     with pytest.raises(NoClosedForm, match="labels"):
-        catalogue.build("models", "ridge", {"alpha": "evidence"}).linear_maps(DRAW.prompts)
+        loading.build("models", "ridge", {"alpha": "evidence"}).linear_maps(DRAW.prompts)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 import icl_bench
-from icl_bench import catalogue, run_suite
+from icl_bench import run_suite
 from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm
 from icl_bench.laws.covariates.truncated import Truncated
@@ -38,6 +38,7 @@ from icl_bench.laws.parts import (
     RowsPart,
     TaskPart,
 )
+from icl_bench.plugins import catalogue, loading
 from icl_bench.seeding import Streams
 from icl_bench.solvers.gaussian_process import process_posterior
 from icl_bench.theory.linear_learners import averaged_prediction, exact_risk
@@ -172,7 +173,7 @@ def answers(question: Any) -> bool:
 def truths(law: PromptLaw) -> Truths:
     """What a law answers when it is asked."""
     draw = law.draw(Streams(0, 0))
-    prompts, ridge = draw.prompts.select(slice(0, 2)), catalogue.build("models", "ridge", {"alpha": 1.0})
+    prompts, ridge = draw.prompts.select(slice(0, 2)), loading.build("models", "ridge", {"alpha": 1.0})
     few = _few(draw.parameters, 2)
     return Truths(
         bayes=answers(lambda: law.bayes(prompts)),
@@ -210,7 +211,7 @@ def test_the_diagonal_of_theorem_4_5_has_its_own_training_loss() -> None:
 
 def replaced_by(name: str, other: str) -> bool:
     """Whether `other` puts a base part in the place of what `name` changed, so that what it denied may hold again."""
-    built, against = (catalogue.build("scenarios", n, {}) for n in (name, other))
+    built, against = (loading.build("scenarios", n, {}) for n in (name, other))
     return bool(getattr(against, "replaces", False)) and getattr(built, "stage", 0) == getattr(against, "stage", 1)
 
 
@@ -319,7 +320,7 @@ def test_labels_say_what_they_said_whatever_covariates_a_user_has(stage: str) ->
     law = USERS[stage][0]
     found = calibration(law, law, 6)
     assert max(found.linear, found.probed) < Z
-    ridge = catalogue.build("models", "ridge", {"alpha": 0.7})
+    ridge = loading.build("models", "ridge", {"alpha": 0.7})
     ratios = []
     for draw in blocks(law, 6):
         risk = exact_risk(ridge, draw.prompts, draw.parameters, law)
@@ -464,8 +465,8 @@ def test_the_posterior_is_right_of_its_mean_and_of_its_error(name: str) -> None:
 def test_no_learner_is_better_than_bayes(name: str) -> None:
     """Over the posterior variance, which x alone decides, no mean of (p - f)^2 - (b - f)^2 is below 0."""
     law = LAWS[name]
-    learners = [catalogue.build("models", use, {}) for use in ("averaging", "ols", "zero", "mean")]
-    learners.append(catalogue.build("models", "ridge", {"alpha": "evidence"}))
+    learners = [loading.build("models", use, {}) for use in ("averaging", "ols", "zero", "mean")]
+    learners.append(loading.build("models", "ridge", {"alpha": "evidence"}))
     draws = blocks(law, 6 if law.sizes.n_context < 40 else 2)
     posteriors = [law.bayes(draw.prompts) for draw in draws]
     for learner in learners:
@@ -612,7 +613,7 @@ def test_exact_risks_are_mean_squared_errors_and_lie_within_bounds(name: str) ->
     for use, arguments in LEARNERS.items():
         if use == "bayes" and name not in POSTERIORS:
             continue
-        learner = bound(catalogue.build("models", use, arguments), BASE, law)
+        learner = bound(loading.build("models", use, arguments), BASE, law)
         ratios = []
         for draw in draws:
             risk = exact_risk(learner, draw.prompts, draw.parameters, law)
@@ -628,7 +629,7 @@ def test_exact_risks_are_mean_squared_errors_and_lie_within_bounds(name: str) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_exact_risks_of_products_are_mean_squared_errors(name: str) -> None:
-    ridge = catalogue.build("models", "ridge", {"alpha": 0.7})
+    ridge = loading.build("models", "ridge", {"alpha": 0.7})
     for pair, law in linear_pairs().items():
         if pair[0] != name or not truths(law).risk or (law.noise.tail or 0.0) <= 4.0:
             continue
@@ -689,7 +690,7 @@ def test_tails_of_least_squares_are_no_heavier_than_declared(name: str) -> None:
     """At the interpolation threshold of the law's own rank, and beside it."""
     law = LAWS[name]
     parameters = law.parameters(Streams(0, 0))
-    ols = catalogue.build("models", "ols", {})
+    ols = loading.build("models", "ols", {})
     rank = parameters.context_rank
     assert rank is not None
     sizes = (rank - 1, rank, rank + 1)
@@ -829,7 +830,7 @@ def test_a_change_between_functions_of_unknown_mean_has_no_kernel() -> None:
     assert not answers(lambda: exact_risk(LINEAR_RIDGE, *_asked(law)))
 
 
-LINEAR_RIDGE = catalogue.build("models", "ridge", {"alpha": 0.7})
+LINEAR_RIDGE = loading.build("models", "ridge", {"alpha": 0.7})
 
 
 def _asked(law: PromptLaw) -> tuple[Any, Parameters, PromptLaw]:

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.assemble import load_model
 from icl_bench.checkpoints.card import plain_arguments
 from icl_bench.checkpoints.folder import write_checkpoint
@@ -25,8 +24,9 @@ from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.learner import Learner
+from icl_bench.plugins import loading
+from icl_bench.plugins.protocols import LinearLearner
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearLearner
 from icl_bench.run import run_suite
 from icl_bench.seeding import Streams
 from icl_bench.theory.linear_learners import exact_risk
@@ -38,7 +38,7 @@ LAW = PromptLaw(Linear(ASKED), GaussianNoise(0.3), Sizes((0, 1, 2, 4, 7)))
 
 def corner_layer(folder: Path) -> tuple[Path, Learner]:
     """A layer for 5 dimensions whose matrix mixes all of them."""
-    architecture = catalogue.build("models", "linear_attention_layer", {})
+    architecture = loading.build("models", "linear_attention_layer", {})
     learner: Learner = architecture.initial(TRAINED)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from icl_bench import catalogue, read_run
+from icl_bench import read_run
 from icl_bench.architecture_contracts import architecture_violations, is_architecture
 from icl_bench.cli.main import app
 from icl_bench.executor_contracts import executor_violations
 from icl_bench.function_class_contracts import function_class_violations
+from icl_bench.plugins import catalogue, loading
 from tests.toys import TOYS, TWINS, Toy, in_file, in_package, suite_using
 
 HOMES = ("file", "package")
@@ -269,19 +270,19 @@ def test_workers_find_what_a_suite_takes_from_files(
 @pytest.mark.parametrize("name", sorted(catalogue.entries("function_classes")))
 def test_every_function_class_keeps_its_contracts(name: str) -> None:
     arguments = {"n_dims": 10 if name == "table" else 4}
-    assert list(function_class_violations(catalogue.build("function_classes", name, arguments))) == []
+    assert list(function_class_violations(loading.build("function_classes", name, arguments))) == []
 
 
 @pytest.mark.parametrize("name", sorted(catalogue.entries("executors")))
 def test_every_executor_keeps_its_contracts(name: str) -> None:
-    assert list(executor_violations(catalogue.plugin_class("executors", name), name)) == []
+    assert list(executor_violations(loading.plugin_class("executors", name), name)) == []
 
 
 def test_every_architecture_keeps_its_contracts() -> None:
     built = [
-        catalogue.build("models", name, {})
+        loading.build("models", name, {})
         for name in sorted(catalogue.entries("models"))
-        if is_architecture(catalogue.plugin_class("models", name))
+        if is_architecture(loading.plugin_class("models", name))
     ]
     assert len(built) > 10
     for architecture in built:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.rank_deficient import designs, errors
-from icl_bench import catalogue
 from icl_bench.assemble import bound
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.linear import Linear
@@ -22,8 +21,9 @@ from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
 from icl_bench.models.estimators.ridge import Ridge
+from icl_bench.plugins import loading
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.seeding import Streams
 from icl_bench.solvers import greville
 from icl_bench.solvers.gaussian_posterior import GaussianPosterior, gaussian_posterior, ridge_weights
@@ -102,7 +102,7 @@ def test_the_old_tolerance_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_exact_risks_stay_between_their_bounds(name: str, noise_std: float) -> None:
     """No risk below 0; of least squares none above what |w| and the smallest singular value allow."""
     law = subspace_law(15, noise_std, (0, 14, 15, 16, 40))
-    model = catalogue.build("models", name, {})
+    model = loading.build("models", name, {})
     model = bound(model, law, law)
     for block in range(4):
         streams = Streams(0, block)

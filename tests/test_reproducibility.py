@@ -19,7 +19,7 @@ from pandas.testing import assert_frame_equal
 
 from icl_bench import read_run, run_suite
 from icl_bench.executors.serial import Serial
-from icl_bench.protocols import Outcome
+from icl_bench.plugins.protocols import Outcome
 from icl_bench.run import Run
 from tests.conftest import heed_ctrl_c
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.errors import PluginError
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.scaled import Scaled
@@ -20,6 +19,7 @@ from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.layout import sequence_of
 from icl_bench.networks.learner import Learner
 from icl_bench.networks.matching import Matching
+from icl_bench.plugins import loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 
@@ -48,7 +48,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 def built(name: str, **arguments: Any) -> Learner:
     """The network at random weights away from its small initial ones, in float64."""
     kind, fixed = NETWORKS.get(name, (name, {}))
-    learner: Learner = catalogue.build("models", kind, {**fixed, **arguments}).initial(D).double()
+    learner: Learner = loading.build("models", kind, {**fixed, **arguments}).initial(D).double()
     with torch.no_grad():
         for place, parameter in enumerate(learner.parameters()):
             generator = torch.Generator().manual_seed(place)
@@ -202,4 +202,4 @@ def test_the_learned_circuit_has_two_layers_of_attention_and_nothing_else() -> N
 )
 def test_arguments_that_make_no_sense_are_refused(name: str, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(PluginError, match=said):
-        catalogue.build("models", name, arguments)
+        loading.build("models", name, arguments)

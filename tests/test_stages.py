@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.laws.contracts import law_violations, same_draws, same_query
 from icl_bench.laws.dials import stage_of
 from icl_bench.laws.draws import Draws, Kind
 from icl_bench.laws.law import Draw, PromptLaw
 from icl_bench.laws.parts import CovariatePart, ObservePart, QueryPart, TaskPart
 from icl_bench.laws.sizes import PromptRows
+from icl_bench.plugins import catalogue
 from icl_bench.seeding import BLOCK_SIZE, Streams
 from tests.catalogue_laws import (
     RefusedError,

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from icl_bench import catalogue
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
@@ -21,6 +20,8 @@ from icl_bench.networks.diagonal_scan import CHUNK, diagonal_scan
 from icl_bench.networks.recurrent_cells import GatedRecurrentUnit, LongShortTermMemory
 from icl_bench.networks.selective_scan import Selected, selective_scan
 from icl_bench.networks.stable_state_space import Reparameterisation, rates_of, weights_of
+from icl_bench.plugins import loading
+from icl_bench.plugins.arguments import argument_problems
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 
@@ -187,7 +188,7 @@ def _prompts(sizes: tuple[int, ...], n_dims: int = 3, n_prompts: int = 4) -> Pro
 def test_queries_are_answered_as_in_one_pass_per_context_size(
     name: str, arguments: dict[str, object], layout: str
 ) -> None:
-    architecture = catalogue.build("models", name, {**arguments, "width": 8, "layout": layout})
+    architecture = loading.build("models", name, {**arguments, "width": 8, "layout": layout})
     learner, prompts = architecture.initial(3).double(), _prompts((0, 7, 3, 3, 5))
     together = learner(prompts)
     for row, size in enumerate(prompts.context_sizes):
@@ -208,24 +209,24 @@ def test_queries_are_answered_as_in_one_pass_per_context_size(
 
 @pytest.mark.parametrize("name", ["mamba", "stable_ssm", "lstm", "gru", "hybrid"])
 def test_default_sizes_are_that_of_gpt2_tiny(name: str) -> None:
-    learner = catalogue.build("models", name, {}).initial(8)
+    learner = loading.build("models", name, {}).initial(8)
     assert sum(weight.numel() for weight in learner.parameters()) == pytest.approx(GPT2_TINY, rel=0.1)
 
 
 def test_mamba_begins_as_published() -> None:
-    mixer = catalogue.build("models", "mamba", {}).initial(8).decoder.blocks[0].mixer
+    mixer = loading.build("models", "mamba", {}).initial(8).decoder.blocks[0].mixer
     torch.testing.assert_close(mixer.log_rates.exp()[:, 7], torch.arange(1.0, 17.0))
     steps = nn.functional.softplus(mixer.project_step.bias.detach())
     assert 1e-3 * (1 - 1e-4) <= float(steps.min()) < 5e-3 < 2e-2 < float(steps.max()) <= 0.1 * (1 + 1e-4)
 
 
 def test_a_hybrid_has_the_layers_it_is_told_and_refuses_others() -> None:
-    problems = catalogue.argument_problems(catalogue.plugin_class("models", "hybrid"), {"layers": ["mamba", "mambo"]})
+    problems = argument_problems(loading.plugin_class("models", "hybrid"), {"layers": ["mamba", "mambo"]})
     assert len(problems) == 1
     assert "layers" in problems[0]
     with pytest.raises(ValueError, match="at least one mixer"):
-        catalogue.plugin_class("models", "hybrid")(layers=[])
-    listed, known = (catalogue.build("models", "hybrid", {"layers": form(["gru"])}) for form in (list, tuple))
+        loading.plugin_class("models", "hybrid")(layers=[])
+    listed, known = (loading.build("models", "hybrid", {"layers": form(["gru"])}) for form in (list, tuple))
     assert hash(listed) == hash(known)
-    learner = catalogue.build("models", "hybrid", {"layers": ["attention", "gru"], "width": 8}).initial(3)
+    learner = loading.build("models", "hybrid", {"layers": ["attention", "gru"], "width": 8}).initial(3)
     assert [type(block.mixer).__name__ for block in learner.decoder.blocks] == ["CausalAttention", "GatedRecurrentUnit"]

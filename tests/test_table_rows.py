@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from icl_bench import catalogue, run_suite
+from icl_bench import run_suite
 from icl_bench.cli.main import app
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.table import diabetes
@@ -18,6 +18,7 @@ from icl_bench.laws.draws import Draws
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.sizes import PromptRows, Sizes
 from icl_bench.laws.table_rows import Table, TableRows
+from icl_bench.plugins import loading
 from icl_bench.seeding import BLOCK_SIZE, TRAINING_SEEDS, Streams
 from tests.catalogue_laws import RefusedError, Shift, at_sizes, linear_law, shifted, table_law
 
@@ -127,7 +128,7 @@ def test_the_table_belongs_to_the_law() -> None:
     with pytest.raises(RefusedError, match="column: expected 0 to 9"):
         tilted(1.0, column=10)
     with pytest.raises(Exception, match="n_dims: expected 10"):
-        catalogue.build("function_classes", "table", {"n_dims": 8})
+        loading.build("function_classes", "table", {"n_dims": 8})
 
 
 def test_nothing_is_claimed_of_rows() -> None:

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.displaced import Displaced
@@ -25,6 +24,7 @@ from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.laws.moments import Moments
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
+from icl_bench.plugins import loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 from icl_bench.theory.attention_theorems import isotropic_risk, random_diagonal_risk, theorem_4_2_risk
@@ -193,7 +193,7 @@ def prompts_from(law: PromptLaw, n_blocks: int, seed: int = 0) -> Iterator[tuple
 
 def ols_errors(law: PromptLaw, n_blocks: int) -> np.ndarray:
     """Squared errors of least squares, (prompt, size)."""
-    model = catalogue.build("models", "ols", {})
+    model = loading.build("models", "ols", {})
     parts = [(model.predict(prompts).mean - f).square() for prompts, f, _ in prompts_from(law, n_blocks)]
     return torch.cat(parts).numpy()
 

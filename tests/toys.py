@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from icl_bench import catalogue
+from icl_bench.plugins import catalogue
 
 SCENARIO = '''
 """Covariates mirrored."""
@@ -124,7 +124,7 @@ class MeanNetwork(Stack):
 EXECUTOR = '''
 """One job after another, the last first."""
 
-from icl_bench.protocols import Outcome
+from icl_bench import Outcome
 
 
 class Backwards:

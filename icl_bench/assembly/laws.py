@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from icl_bench import catalogue
 from icl_bench.assembly.products import NamedFactor, named_factors, shifted_by, told
+from icl_bench.digests import combined_digest
 from icl_bench.errors import MOVED, IclBenchError, PluginError, SuiteError
-from icl_bench.laws.canonical import combined_digest, law_digest
+from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import STAGES, PromptLaw
 from icl_bench.laws.parts import RowsPart, TaskPart
 from icl_bench.laws.sizes import Sizes
 from icl_bench.plan import PromptSet
+from icl_bench.plugins import loading
 from icl_bench.seeding import Streams
 from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Severity, Suite
 
@@ -26,7 +27,7 @@ def base_law(settings: PromptSettings, folder: Path | None = None) -> PromptLaw:
     Raises PluginError when the function class cannot be built, or is none.
     """
     arguments = {"n_dims": settings.n_dims, **settings.function_class_arguments}
-    prior = catalogue.build("function_classes", settings.function_class, arguments, folder)
+    prior = loading.build("function_classes", settings.function_class, arguments, folder)
     sizes = Sizes(settings.context_sizes, settings.queries_per_context)
     missing = told(prior_problem, prior)
     if missing:

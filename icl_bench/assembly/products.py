@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icl_bench import catalogue
 from icl_bench.errors import DocumentError
 from icl_bench.laws.dials import factor_name, stage_of
 from icl_bench.laws.law import STAGES, PromptLaw
 from icl_bench.laws.sizes import Sizes
-from icl_bench.protocols import Scenario
+from icl_bench.plugins import catalogue, loading
+from icl_bench.plugins.protocols import Scenario
 from icl_bench.suite import Factor, Severity
 
 
@@ -124,7 +124,7 @@ def named_factors(
     seen: Counter[str] = Counter()
     named = []
     for factor, severity in zip(factors, point, strict=True):
-        scenario: Scenario = catalogue.build("scenarios", factor.use, factor.arguments, folder)
+        scenario: Scenario = loading.build("scenarios", factor.use, factor.arguments, folder)
         missing = told(scenario_problem, scenario)
         if missing:
             raise refused(factor, missing)

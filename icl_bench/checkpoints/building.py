@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.checkpoints.weights import Form, forms_of
 from icl_bench.errors import CheckpointError, PluginError
 from icl_bench.networks.architecture import Architecture
 from icl_bench.networks.learner import Learner
+from icl_bench.plugins import catalogue, loading
 
 
 def architecture_of(name: str, arguments: Mapping[str, Any], where: str, asked: bool = False) -> Architecture:
@@ -29,10 +29,10 @@ def architecture_of(name: str, arguments: Mapping[str, Any], where: str, asked: 
             f" architecture = {name!r}"
         )
     try:
-        cls = catalogue.plugin_class("models", name)
+        cls = loading.plugin_class("models", name)
         if not (inspect.isclass(cls) and issubclass(cls, Architecture)):
             raise CheckpointError(f"{where}: the model {name!r} has no weights; expected a trainable architecture")
-        architecture: Architecture = catalogue.build("models", name, arguments)
+        architecture: Architecture = loading.build("models", name, arguments)
     except PluginError as error:
         raise CheckpointError(f"{where}: {error}") from error
     return architecture

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from icl_bench.digests import bytes_digest
 from icl_bench.errors import CheckpointError, nearest
 
 SHOWN = 5
@@ -44,12 +44,14 @@ def tensors_of(module: nn.Module) -> dict[str, Tensor]:
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:
     """Return the hex digest of names, shapes, number types and bytes, in the order of names; of no file."""
-    total = hashlib.blake2b(digest_size=16)
+    return bytes_digest(_contents(tensors))
+
+
+def _contents(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
-        total.update(json.dumps([name, *form_of(tensor)]).encode())
-        total.update(tensor.flatten().view(torch.uint8).numpy().data)
-    return total.hexdigest()
+        yield json.dumps([name, *form_of(tensor)]).encode()
+        yield tensor.flatten().view(torch.uint8).numpy().data
 
 
 def n_parameters(module: nn.Module) -> int:

@@ -29,7 +29,7 @@ class Listed:
 
 def kinds() -> tuple[str, ...]:
     """Return every kind of thing that can be listed."""
-    from icl_bench.catalogue import KINDS
+    from icl_bench.plugins.catalogue import KINDS
 
     plugins = tuple(KINDS)
     return (*plugins[:3], "suites", "recipes", "weights", *plugins[3:])
@@ -37,7 +37,7 @@ def kinds() -> tuple[str, ...]:
 
 def listed(kind: str) -> list[Listed]:
     """Return what there is of a kind; UsageError names a near miss."""
-    from icl_bench.catalogue import entries
+    from icl_bench.plugins.catalogue import entries
 
     if kind not in kinds():
         raise UsageError(f"no such kind: {kind!r}{nearest(kind, kinds())}; expected one of {', '.join(kinds())}")

@@ -47,14 +47,14 @@ def show(
 
 def _described(name: str) -> list[dict[str, Any]]:
     """Return a description of everything that `name` stands for; UsageError names a near miss over all kinds."""
-    from icl_bench import catalogue
     from icl_bench.cli.list import listed
+    from icl_bench.plugins import catalogue, loading
 
     if name.endswith(".toml"):
         path = Path(name)
         return [show_trained.recipe(path) if _holds_a_recipe(path) else _suite(path)]
     if catalogue.is_file_reference(name):
-        return [_plugin(_kind_of(catalogue.plugin_class("models", name)), name)]
+        return [_plugin(_kind_of(loading.plugin_class("models", name)), name)]
     files = {kind: {item.name: Path(item.where) for item in listed(kind)} for kind in _FILES}
     found = [_plugin(kind, entry) for kind in catalogue.KINDS for entry in _matches(catalogue.entries(kind), name)]
     found += [describe(files[kind][name]) for kind, describe in _FILES.items() if name in files[kind]]
@@ -98,9 +98,10 @@ def _kind_of(cls: Any) -> str:
 
 
 def _plugin(kind: str, name: str) -> dict[str, Any]:
-    from icl_bench import catalogue
+    from icl_bench.plugins import loading
+    from icl_bench.plugins.arguments import signature_of
 
-    cls = catalogue.plugin_class(kind, name)
+    cls = loading.plugin_class(kind, name)
     text = inspect.getdoc(cls) or ""
     sources = re.findall(r"\b\d{4}\.\d{5}\b", f"{inspect.getmodule(cls).__doc__ or ''} {text}")
     return {
@@ -114,7 +115,7 @@ def _plugin(kind: str, name: str) -> dict[str, Any]:
                 "default": None if parameter.default is parameter.empty else repr(parameter.default),
                 "required": parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD,
             }
-            for parameter in catalogue.signature_of(cls).values()
+            for parameter in signature_of(cls).values()
         ],
         **(_dial(cls) if kind == "scenarios" else {}),
         **({"exact_risk": _exact_risk(name)} if kind == "models" else {}),
@@ -160,13 +161,13 @@ def _severity(value: float | None) -> str:
 
 def _exact_risk(name: str) -> str:
     """Return whether the model's risk has a closed form given the covariates, with its default arguments."""
-    from icl_bench import catalogue
     from icl_bench.assemble import bound
     from icl_bench.errors import IclBenchError
-    from icl_bench.protocols import LinearLearner
+    from icl_bench.plugins import loading
+    from icl_bench.plugins.protocols import LinearLearner
 
     try:
-        model = bound(catalogue.build("models", name, {}), _law(0.5), _law(0.5))
+        model = bound(loading.build("models", name, {}), _law(0.5), _law(0.5))
     except IclBenchError:
         return "not known without arguments"
     except (Exception, SystemExit) as error:  # a user's own
@@ -228,10 +229,12 @@ def _of_scenario(spec: ScenarioSpec) -> dict[str, Any]:
 
 
 def _lines(item: dict[str, Any]) -> list[str]:
+    from icl_bench.plugins.catalogue import KINDS
+
     if item["kind"] in _LINES:
         return _LINES[item["kind"]](item)
-    kind = item["kind"].replace("_", " ").removesuffix("s").replace("classe", "class")
-    lines = [f"{item['name']} ({kind})", *textwrap.indent(item["definition"], "  ").splitlines(), ""]
+    kind = KINDS[item["kind"]].singular
+    lines = [f"{item['name']} ({kind.replace('_', ' ')})", *textwrap.indent(item["definition"], "  ").splitlines(), ""]
     if not item["arguments"]:
         lines.append("arguments: none")
     for argument in item["arguments"]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from icl_bench.compare.cells import FAILED
 from icl_bench.compare.metric import common_metric, loss_columns
 from icl_bench.compare.settings import ALL
+from icl_bench.digests import bytes_digest
 from icl_bench.errors import IncompleteError, OutputError, UsageError
 from icl_bench.tables.baseline import write_baseline
 from icl_bench.tables.io import read_score_rows, write_scores
@@ -96,16 +97,18 @@ def baseline_digest(losses: Losses) -> str:
 
     Of logical content: neither the file's layout nor where and when the run was made counts.
     """
-    total = hashlib.blake2b(digest_size=4)
+    return bytes_digest(_contents(losses), 4)
+
+
+def _contents(losses: Losses) -> Iterator[bytes]:
     columns = [*loss_columns(losses), *PROMPT_LOSSES]
     for place in losses.sets:
-        total.update(_identity(place))
+        yield _identity(place)
         read = losses.read(place, columns)
         for model in sorted(read):
             for column in sorted(read[model]):
-                total.update(f"{model}/{column}".encode())
-                total.update(np.ascontiguousarray(read[model][column], dtype="<f4").tobytes())
-    return total.hexdigest()
+                yield f"{model}/{column}".encode()
+                yield np.ascontiguousarray(read[model][column], dtype="<f4").tobytes()
 
 
 def _identity(place: LossSet) -> bytes:

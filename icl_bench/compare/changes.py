@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array, Array32, Flags
 from icl_bench.compare.cells import BROKEN, Cell, Uncompared
 from icl_bench.compare.pairing import PairedPoint, PairedSet
 from icl_bench.compare.pooling import cluster_rows, whole_clusters
@@ -18,8 +18,6 @@ from icl_bench.statistics.tails import tails
 from icl_bench.tables.loss_sets import Losses, LossSet, ModelLosses
 from icl_bench.tables.schema import PROMPTS
 
-Array = NDArray[np.float64]
-Stored = NDArray[np.float32]
 Kind = Literal["mean", "median"]
 
 RELATIVE_FLOOR = 1e-6
@@ -39,7 +37,7 @@ class CellChange:
     sizes: tuple[int, ...]
     headline: int  # position of the headline context size
     equal: bool  # whether every loss is the same, bit by bit
-    by_mean: NDArray[np.bool_]  # (size,) ratio of means; of medians where no mean or no variance exists
+    by_mean: Flags  # (size,) ratio of means; of medians where no mean or no variance exists
     base_risk: Array  # (size,) mean or median in BASE; NaN where the losses are equal and nothing was computed
     head_risk: Array  # (size,)
     change: Contrast  # of the logarithm of the risk, (size,)
@@ -80,7 +78,7 @@ def point_changes(
     floor = _floor([held for _, held, _ in pairs], point, metric)
     for model in point.models:
         cell = point.cell(model)
-        kept: list[tuple[PairedSet, Stored, Stored]] = []
+        kept: list[tuple[PairedSet, Array32, Array32]] = []
         for paired, before, after in pairs:
             if model not in paired.models:
                 continue
@@ -95,14 +93,14 @@ def point_changes(
             yield _cell_change(cell, point, metric, kept, floor, (kinds or {}).get(cell), kinds is not None)
 
 
-def _at(place: LossSet, losses: Stored, sizes: Sequence[int]) -> Stored:
+def _at(place: LossSet, losses: Array32, sizes: Sequence[int]) -> Array32:
     """Return the columns of (prompt, size) losses at `sizes`, not copied where they are all."""
     if place.context_sizes == tuple(sizes):
         return losses
     return losses[:, [place.context_sizes.index(size) for size in sizes]]
 
 
-def _not_finite(cell: Cell, paired: PairedSet, one: Stored, other: Stored) -> Uncompared | None:
+def _not_finite(cell: Cell, paired: PairedSet, one: Array32, other: Array32) -> Uncompared | None:
     """Return the cell as failed when a loss is NaN or infinite, which a sound table never holds."""
     sound = [bool(np.isfinite(losses).all()) for losses in (one, other)]
     if all(sound):
@@ -138,7 +136,7 @@ def _cell_change(
     cell: Cell,
     point: PairedPoint,
     metric: str,
-    kept: Sequence[tuple[PairedSet, Stored, Stored]],
+    kept: Sequence[tuple[PairedSet, Array32, Array32]],
     floor: float,
     kind: Kind | None,
     is_nightly: bool,
@@ -167,15 +165,15 @@ def _cell_change(
     return CellChange(cell, seeds, len(before), point.sizes, headline, equal, by_mean, base_risk, head_risk, change)
 
 
-def _pooled(losses: Sequence[Stored], cluster_size: int | None) -> Stored:
+def _pooled(losses: Sequence[Array32], cluster_size: int | None) -> Array32:
     """Return the prompts of all seeds below each other, (prompt, size)."""
     parts = [part[: whole_clusters(len(part), cluster_size, len(losses))] for part in losses]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _mean_and_variance(
-    paired: PairedSet, model: str, metric: str, sizes: Sequence[int], before: Stored, after: Stored, estimate: bool
-) -> NDArray[np.bool_]:
+    paired: PairedSet, model: str, metric: str, sizes: Sequence[int], before: Array32, after: Array32, estimate: bool
+) -> Flags:
     """Tell for each size whether the losses of both runs have a mean and a variance.
 
     Where theory gives no tail index it is estimated if `estimate`, else taken to be large.
@@ -189,12 +187,10 @@ def _mean_and_variance(
     return exist
 
 
-def _change(
-    before: Stored, after: Stored, by_mean: NDArray[np.bool_], floor: float, cluster_size: int | None
-) -> Contrast:
+def _change(before: Array32, after: Array32, by_mean: Flags, floor: float, cluster_size: int | None) -> Contrast:
     """Return the log ratios of means at some sizes and of medians at the others."""
     value, stderr, degrees = np.empty(len(by_mean)), np.empty(len(by_mean)), 0.0
-    choices: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("mean", by_mean), ("median", ~by_mean))
+    choices: tuple[tuple[Kind, Flags], ...] = (("mean", by_mean), ("median", ~by_mean))
     for kind, chosen in choices:
         if chosen.any():
             columns = slice(None) if chosen.all() else chosen
@@ -203,7 +199,7 @@ def _change(
     return Contrast(value, stderr, degrees)
 
 
-def _risks(losses: Stored, by_mean: NDArray[np.bool_]) -> Array:
+def _risks(losses: Array32, by_mean: Flags) -> Array:
     """Return the mean or median of each column of (prompt, size) losses."""
     found: Array = losses.mean(axis=0, dtype=np.float64)
     if not by_mean.all():

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array
 from icl_bench.compare.changes import CellChange
 from icl_bench.statistics.multiplicity import weighted_holm
 from icl_bench.statistics.non_inferiority import better_p_value, log_margin, smallest_detectable, worse_p_value
-
-Array = NDArray[np.float64]
 
 REGRESSION, IMPROVEMENT, UNDECIDED, NO_WORSE, EQUAL = "regression", "improvement", "undecided", "no worse", "equal"
 VERDICTS = (REGRESSION, IMPROVEMENT, UNDECIDED, NO_WORSE, EQUAL)

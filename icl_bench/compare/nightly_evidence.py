@@ -6,15 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array
 from icl_bench.compare.cells import Cell
 from icl_bench.compare.nightly_state import Look, NightlyState
 from icl_bench.statistics.multiplicity import closed_e_values
 from icl_bench.statistics.non_inferiority import log_margin
 from icl_bench.statistics.sequential import MixtureState
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from icl_bench.contracts import model_violations, prediction_problem
 from icl_bench.errors import NoClosedForm
 from icl_bench.evaluate.failures import Failure, caught
 from icl_bench.laws.law import Draw, PromptLaw
+from icl_bench.plugins.protocols import Answer, Model
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import Answer, Model
 from icl_bench.suite import ModelSpec, Suite
 
 PROBED_PROMPTS = 6

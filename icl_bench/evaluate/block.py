@@ -18,8 +18,8 @@ from icl_bench.evaluate.looked_up import unsaid
 from icl_bench.evaluate.losses import Losses, losses_of, stored_columns, stored_metrics
 from icl_bench.laws.law import Draw, PromptLaw
 from icl_bench.plan import Block
+from icl_bench.plugins.protocols import Metric
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import Metric
 from icl_bench.seeding import Streams
 from icl_bench.statistics.looked_up import Unsaid
 from icl_bench.suite import Suite

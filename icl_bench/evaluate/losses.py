@@ -21,7 +21,7 @@ from icl_bench.metric_contracts import (
     sign_problem,
     tail_problem,
 )
-from icl_bench.protocols import Answer, Metric, is_ratio
+from icl_bench.plugins.protocols import Answer, Metric, is_ratio
 from icl_bench.tables.metric_cards import group_column
 
 

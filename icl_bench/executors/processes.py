@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from typing import Any, Self
 
-from icl_bench.protocols import Outcome
+from icl_bench.plugins.protocols import Outcome
 
 
 def _quiet_worker() -> None:

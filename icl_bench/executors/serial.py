@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
-from icl_bench.protocols import Outcome
+from icl_bench.plugins.protocols import Outcome
 
 
 class Serial:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-from collections.abc import Iterable
 from typing import Any
+
+from icl_bench.digests import text_digest
 
 
 def canonical(value: Any) -> Any:
@@ -27,15 +27,6 @@ def canonical(value: Any) -> Any:
     raise TypeError(f"a law holds a value with no canonical form: {type(value).__name__}")
 
 
-def combined_digest(digests: Iterable[str]) -> str:
-    """Return the hex digest of digests in order: of a prompt set, from those of its blocks."""
-    total = hashlib.blake2b(digest_size=16)
-    for digest in digests:
-        total.update(digest.encode())
-    return total.hexdigest()
-
-
 def law_digest(law: Any) -> str:
     """Return the hex digest of a law's canonical form."""
-    text = json.dumps(canonical(law), sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return text_digest(json.dumps(canonical(law), sort_keys=True, separators=(",", ":")))

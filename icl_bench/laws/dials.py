@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
 
 from icl_bench.laws.law import STAGES, PromptLaw, Stage
 
@@ -23,6 +25,28 @@ def factors_of(law: PromptLaw) -> set[str]:
     return {placed.factor for placed in (*law.covariates, *law.query, *law.labels, *law.observe)}
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `low` to `high`; of the two ends only those that are `closed` belong to it."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    closed: Literal["low", "high", "both", "neither"] = "neither"
+
+    def __contains__(self, number: float) -> bool:
+        if number == self.low:
+            return self.closed in ("low", "both")
+        if number == self.high:
+            return self.closed in ("high", "both")
+        return self.low < number < self.high
+
+
+FINITE = Range()
+POSITIVE = Range(low=0.0)
+NOT_NEGATIVE = Range(low=0.0, closed="low")
+FRACTION = Range(0.0, 1.0, closed="both")
+
+
 class Dial(ABC):
     """A scenario with one dial. Subclasses give the grid, the identity, what the dial takes, and the shifted law.
 
@@ -33,7 +57,8 @@ class Dial(ABC):
 
     severities: tuple[float | None, ...]
     unshifted: float | None = None
-    expected: str  # what the dial takes, for messages: "a scale c > 0"
+    takes: Range | tuple[float, ...] = ()  # the tuple: places of a switch
+    expected: str  # the same in words, for messages: "a scale c > 0"
     stage: Stage
     replaces: bool = False
     once: bool = False
@@ -42,9 +67,9 @@ class Dial(ABC):
         """Return the severity at which `shift` returns the law itself, None when there is none."""
         return self.unshifted
 
-    @abstractmethod
     def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether a severity makes sense for a law; nan never comes here."""
+        """Tell whether a severity makes sense for a law: is one that the dial `takes`; nan never comes here."""
+        return severity in self.takes
 
     @abstractmethod
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -11,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from icl_bench.arrays import Array
+from icl_bench.digests import raw_digest
 from icl_bench.laws.sizes import PromptRows
-from icl_bench.seeding import BLOCK_SIZE, Array, Streams
+from icl_bench.seeding import BLOCK_SIZE, Streams
 
 Kind = Literal["normal", "uniform", "exponential"]
 
@@ -98,7 +99,7 @@ class Draws:
     def per_key(self, name: str, keys: Sequence[bytes], number: int = 0) -> Array:
         """Return a uniform draw of the law for each key, (key,): equal keys share it, whatever else is among them."""
         path = f"icl-bench/law {number}/{self._path(name)}/".encode()
-        hashed = [hashlib.blake2b(path + key, digest_size=8).digest() for key in keys]
+        hashed = [raw_digest([path, key], 8) for key in keys]
         whole = np.frombuffer(b"".join(hashed), dtype="<u8").astype(np.float64)
         return np.minimum((whole + 0.5) / 2.0**64, 1.0 - 2.0**-53)
 

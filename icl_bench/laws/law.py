@@ -7,7 +7,6 @@ parts -> targets are taken -> observation -> what models see.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
@@ -15,6 +14,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor
 
+from icl_bench.digests import text_digest
 from icl_bench.errors import MOVED, NoClosedForm
 from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.draws import OWN, Clusters, Draws
@@ -206,7 +206,7 @@ class PromptLaw:
         query_f = None if truth.f is None else truth.f[:, queries]
         targets = TargetBatch(query_f, truth.y[:, queries])
         parameters = self._parameters(draws)
-        digest = hashlib.blake2b(f"{law_digest(self)}/{streams.digest()}".encode(), digest_size=16).hexdigest()
+        digest = text_digest(f"{law_digest(self)}/{streams.digest()}")
         return Draw(prompts, targets, parameters, digest, draws.clusters.size, streams.names)
 
     def _draws(self, streams: Streams) -> Draws:

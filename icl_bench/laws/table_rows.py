@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from icl_bench.arrays import Array
+from icl_bench.digests import bytes_digest
 from icl_bench.laws.draws import Draws
 from icl_bench.laws.parts import RowsPart
 from icl_bench.laws.sizes import PromptRows
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +35,7 @@ class Table:
     @functools.cached_property
     def digest(self) -> str:
         """Hex digest of the content and the names of its columns."""
-        total = hashlib.blake2b(repr(self.columns).encode(), digest_size=16)
-        for key in self.keys:
-            total.update(key)
-        return total.hexdigest()
+        return bytes_digest([repr(self.columns).encode(), *self.keys])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from icl_bench.protocols import Answer, Direction, PlainMetric
+from icl_bench.plugins.protocols import Answer, Direction, PlainMetric
 from icl_bench.theory.tails import label_tail
 
 

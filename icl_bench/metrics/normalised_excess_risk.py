@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from icl_bench.protocols import RatioMetric
+from icl_bench.plugins.protocols import RatioMetric
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
+from icl_bench.plugins.protocols import Answer, Direction, PlainMetric
 from icl_bench.prompts import Prediction
-from icl_bench.protocols import Answer, Direction, PlainMetric
 
 SAME_LEVEL = 1e-9
 """Levels closer than this are one: 0.1 + 0.2 is 0.3."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from icl_bench.protocols import Answer, Direction, PlainMetric, Role
+from icl_bench.plugins.protocols import Answer, Direction, PlainMetric, Role
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import torch
 
+from icl_bench.digests import whole_number
 from icl_bench.networks.learner import Learner
 from icl_bench.prompts import Prediction, PromptBatch
 
@@ -28,9 +28,9 @@ class Architecture(ABC):
 
     def initial(self, n_dims: int) -> Learner:
         """Return the network with the initial weights of `seed`; torch's own generator is left as it was."""
-        key = hashlib.blake2b(f"icl-bench/initial-weights/{self.seed}".encode(), digest_size=7).digest()
+        seed = whole_number(f"icl-bench/initial-weights/{self.seed}", 7)
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(int.from_bytes(key, "little"))  # manual_seed reseeds GPUs too
+            torch.default_generator.manual_seed(seed)  # manual_seed reseeds GPUs too
             return self.build(n_dims)
 
     def predict(self, prompts: PromptBatch) -> Prediction:

@@ -16,8 +16,8 @@ from icl_bench.laws.law import Parameters
 from icl_bench.networks.heads import MeanHead
 from icl_bench.networks.learner import Learner
 from icl_bench.networks.prefix_sums import prefix_sums
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.theory.linear_learners import averaged_prediction, one_layer_maps
 from icl_bench.theory.tails import noise_limited_tail
 

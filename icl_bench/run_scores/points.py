@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array, Array32
 from icl_bench.statistics.contrasts import jackknifed
 from icl_bench.statistics.tails import tails
 from icl_bench.tables.loss_sets import Losses, LossSet
 from icl_bench.tables.schema import PROMPTS
 
-Array = NDArray[np.float64]
 EXCESS, SQUARED, BAYES, ZERO = "excess_risk", "squared_error", "bayes_risk", "zero_error"
 FROZEN = "agreement:bayes_train"
 COLUMNS = (EXCESS, SQUARED, BAYES, ZERO, FROZEN)
@@ -45,7 +44,7 @@ class RiskPoint:
     severities: tuple[float | None, ...]  # one per factor
     identity: bool | None
     sets: tuple[LossSet, ...]  # a seed each
-    values: tuple[dict[tuple[str, str], NDArray[np.float32]], ...]  # a seed each: (model, column) -> (prompt,)
+    values: tuple[dict[tuple[str, str], Array32], ...]  # a seed each: (model, column) -> (prompt,)
 
     @property
     def axis(self) -> str:
@@ -123,9 +122,7 @@ def _why_absent(place: LossSet, model: str, column: str) -> str:
 
 def read_points(losses: Losses, columns: Sequence[str] = COLUMNS) -> tuple[RiskPoint, ...]:
     """Return every scenario and severity of a run at its headline context size, read a prompt set at a time."""
-    grouped: dict[
-        tuple[str, tuple[float | None, ...]], list[tuple[LossSet, dict[tuple[str, str], NDArray[np.float32]]]]
-    ]
+    grouped: dict[tuple[str, tuple[float | None, ...]], list[tuple[LossSet, dict[tuple[str, str], Array32]]]]
     grouped = {}
     for place in losses.sets:
         found = losses.read(place, columns, [place.headline_size])
@@ -139,9 +136,7 @@ def read_points(losses: Losses, columns: Sequence[str] = COLUMNS) -> tuple[RiskP
 
 
 def _points(
-    grouped: dict[
-        tuple[str, tuple[float | None, ...]], list[tuple[LossSet, dict[tuple[str, str], NDArray[np.float32]]]]
-    ],
+    grouped: dict[tuple[str, tuple[float | None, ...]], list[tuple[LossSet, dict[tuple[str, str], Array32]]]],
 ) -> Iterator[RiskPoint]:
     for (scenario, severities), members in grouped.items():
         sets, values = zip(*members, strict=True)

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array
 from icl_bench.run_scores.points import ZERO, Absence, PromptRows, Quantity, RiskPoint
 from icl_bench.run_scores.records import AUSC, AXIS, POINT, SCENARIO, SDR, RunScore
 from icl_bench.statistics.contrasts import contrast
 from icl_bench.tables.schema import PROMPTS
 
-Array = NDArray[np.float64]
 LEAST_SHARE = 1e-3
 """kappa is at least this share of the risk of predicting zero."""
 

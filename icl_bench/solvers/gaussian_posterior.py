@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.carlson import square_root_posterior, square_root_weights
 from icl_bench.solvers.gaussian_chunks import Chunk, gaussian_chunks
 from icl_bench.solvers.numerical_rank import clearly_independent, largest_norms, leading_pivots

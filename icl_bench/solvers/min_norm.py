@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.gaussian_chunks import gaussian_chunks
 from icl_bench.solvers.greville import recursive_fits
 from icl_bench.solvers.numerical_rank import clearly_independent, largest_norms, rank_tolerance

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.numerical_rank import rank_tolerance
 from icl_bench.solvers.posterior_at_queries import GaussianPosterior
 

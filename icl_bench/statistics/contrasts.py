@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array, Floats
 from icl_bench.statistics.intervals import Estimate, cluster_means, student_t
-
-Array = NDArray[np.float64]
-Losses = NDArray[np.floating[Any]]
 
 FEWEST_DISCORDANT = 2.0
 """A difference of medians is never taken to be surer than with this many prompts on different sides of them."""
@@ -37,7 +34,7 @@ class Contrast:
         return self.value - reach, self.value + reach
 
 
-def log_mean(values: Losses, offset: Array | float = 0.0, cluster_size: int | None = 1) -> tuple[Array, Array]:
+def log_mean(values: Floats, offset: Array | float = 0.0, cluster_size: int | None = 1) -> tuple[Array, Array]:
     """Return log(mean + offset) (column,) and its influences (prompt, column) for `values` (prompt, column).
 
     The influence is (value - mean) / (mean + offset), the delta method (van der Vaart 1998, section 3.1), carried to
@@ -48,7 +45,7 @@ def log_mean(values: Losses, offset: Array | float = 0.0, cluster_size: int | No
     return _log(mean + offset), influence
 
 
-def log_median(values: Losses, offset: Array | float = 0.0) -> tuple[Array, Array]:
+def log_median(values: Floats, offset: Array | float = 0.0) -> tuple[Array, Array]:
     """Return log(median + offset) (column,) and its influences (prompt, column) for `values` (prompt, column).
 
     The influence is sign(value - median) / (2 f) (van der Vaart 1998, section 21.2), f the density of log(value +
@@ -78,8 +75,8 @@ def contrast(value: Array, influence: Array, cluster_size: int | None = 1) -> Co
 
 
 def relative_change(
-    base: Losses,
-    head: Losses,
+    base: Floats,
+    head: Floats,
     kind: Literal["mean", "median"],
     floor: Array | float = 0.0,
     cluster_size: int | None = 1,
@@ -120,7 +117,7 @@ def ratio_interval(
     return Estimate(ratio, kept(ratio * found.stderr), kept(np.exp(low)), kept(np.exp(high)))
 
 
-def _median_change(base: Losses, head: Losses, floor: Array | float, cluster_size: int | None) -> Contrast:
+def _median_change(base: Floats, head: Floats, floor: Array | float, cluster_size: int | None) -> Contrast:
     """Return the change of the medians, its standard error at least that of a few prompts on different sides.
 
     Two nearly equal learners put every prompt on the same side of their medians; the variance read from the signs
@@ -137,12 +134,12 @@ def _median_change(base: Losses, head: Losses, floor: Array | float, cluster_siz
     return Contrast(value, np.maximum(found.stderr, least), found.degrees)
 
 
-def _side(values: Losses, median: Array) -> Array:
+def _side(values: Floats, median: Array) -> Array:
     """Return 1 above the median, -1 below and 0 on it (prompt, column), also for infinite values."""
     return np.greater(values, median).astype(np.float64) - np.less(values, median)
 
 
-def _median_and_scale(values: Losses, offset: Array | float) -> tuple[Array, Array]:
+def _median_and_scale(values: Floats, offset: Array | float) -> tuple[Array, Array]:
     """Return the median (column,) and 1 / (2 f) (column,), f the density of log(value + offset) there."""
     rows = values.shape[0]
     lower, upper = (rows - 1) // 2, rows // 2
@@ -162,7 +159,7 @@ def _median_and_scale(values: Losses, offset: Array | float) -> tuple[Array, Arr
     return median, np.where(middle < 0.0, np.nan, 0.5 * width / share)
 
 
-def _mean_and_influence(values: Losses, offset: Array | float, cluster_size: int | None) -> tuple[Array, Array]:
+def _mean_and_influence(values: Floats, offset: Array | float, cluster_size: int | None) -> tuple[Array, Array]:
     """Return the mean (column,) and the influences of log(mean + offset) (prompt, column)."""
     doubles = np.asarray(values, dtype=np.float64)
     mean: Array = doubles.mean(axis=0)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array, Integers
 from icl_bench.statistics.intervals import Estimate, mean_interval
 
-Array = NDArray[np.float64]
 
-
-def worst_group(values: Array, groups: NDArray[np.int64], lower_is_better: bool, confidence: float = 0.95) -> Estimate:
+def worst_group(values: Array, groups: Integers, lower_is_better: bool, confidence: float = 0.95) -> Estimate:
     """Return the worst of the groups' means of each column of `values` (row, column); `groups` (row,) numbers them.
 
     The interval is simultaneous: with every group's own at 1 - (1 - confidence) / G for G groups (Bonferroni), all hold

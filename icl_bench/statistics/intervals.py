@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from icl_bench.arrays import Array
+
 STRAIGHT = 1e-9
 """Below this a skewness bends nothing, and its inverse would divide by 0."""
 

@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from icl_bench.arrays import Array, Array32, Floats, Integers
 
 LIMIT = 6.0
 """Answers were looked up where z is below minus this; above it, the Bayes prediction is wrong."""
@@ -44,7 +43,7 @@ class Unsaid:
     sizes: tuple[slice, ...] | None  # the queries of each context size; None: one query each, in order
 
     @classmethod
-    def of(cls, bayes: Array, variance: Array, truth: Array, position: NDArray[np.int64]) -> Self:
+    def of(cls, bayes: Array, variance: Array, truth: Array, position: Integers) -> Self:
         """Return it from b, v and f (prompt, query); `position` (query,) counts up: each query's size among sizes.
 
         Left out are places with v <= 1e-12 mean f^2 (of that size in the block), and a whole size where the mean v is.
@@ -62,7 +61,7 @@ class Unsaid:
         error = np.where(scale > 0.0, (bayes - truth) * scale, 0.0)
         return cls(bayes, scale, error, None if len(sizes) == len(position) else sizes)
 
-    def column(self, answers: Array) -> NDArray[np.float32]:
+    def column(self, answers: Array) -> Array32:
         """Return u of answers (prompt, query) by context size, (prompt, size); NaN where no place of a size counts.
 
         A place that is left out, or whose answer is not finite, adds 0 to the average of its size.
@@ -100,7 +99,7 @@ class Judgement:
         return FEWEST / self.n_prompts
 
 
-def by_prompt(column: NDArray[np.floating]) -> Array:
+def by_prompt(column: Floats) -> Array:
     """Return U (prompt,), the sum of u (prompt, size) over sizes; NaN for a prompt without any."""
     known = np.isfinite(column)
     total: Array = np.where(known, column, 0.0).sum(axis=1, dtype=np.float64)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from icl_bench.arrays import Array, Integers
 
 
 def weighted_holm(p_values: Array, weights: Array) -> Array:
@@ -49,7 +48,7 @@ def closed_e_values(e_log: Array) -> Array:
     ordered = e_log[order]
     sums = np.concatenate([[-np.inf], np.logaddexp.accumulate(ordered)]) if count else np.zeros(0)
 
-    def mean_with(others: NDArray[np.int64]) -> Array:
+    def mean_with(others: Integers) -> Array:
         mean: Array = np.logaddexp(ordered, sums[others]) - np.log1p(others)
         return mean
 

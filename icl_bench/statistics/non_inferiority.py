@@ -10,12 +10,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array
 from icl_bench.errors import UsageError
 from icl_bench.statistics.contrasts import Contrast
-
-Array = NDArray[np.float64]
 
 FLOAT32_SLACK = 1e-6
 """Log ratios this far beyond a margin count as on it: losses are stored in single precision."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array, Floats
 from icl_bench.statistics.intervals import Estimate
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def quantiles(values: Array, confidence: float = 0.95) -> Quantiles:
     return ordered_quantiles(np.sort(values, axis=0), np.ones(values.shape[1]), confidence)
 
 
-def ordered_quantiles(ordered: NDArray[np.floating[Any]], scale: Array, confidence: float = 0.95) -> Quantiles:
+def ordered_quantiles(ordered: Floats, scale: Array, confidence: float = 0.95) -> Quantiles:
     """Return the quantiles of `ordered / scale`; each column of `ordered` (row, column) increases, `scale` is >= 0.
 
     Division keeps the order, so that one sorting serves every scale, in the precision that the values have.
@@ -71,7 +68,7 @@ def ordered_quantiles(ordered: NDArray[np.floating[Any]], scale: Array, confiden
     return Quantiles(q10, median, q90, low, high)
 
 
-def quantile_interval(ordered: NDArray[np.floating[Any]], level: float, confidence: float = 0.95) -> Estimate:
+def quantile_interval(ordered: Floats, level: float, confidence: float = 0.95) -> Estimate:
     """Return the quantile at `level` of each increasing column of `ordered` (row, column), with its interval.
 
     The interval is between order statistics, so it holds whatever the tails; rows must be independent. NaN where they
@@ -83,12 +80,12 @@ def quantile_interval(ordered: NDArray[np.floating[Any]], level: float, confiden
     return Estimate(_at(ordered, level, np.ones(ordered.shape[1])), absent, low, high)
 
 
-def _row(ordered: NDArray[np.floating[Any]], index: int) -> Array:
+def _row(ordered: Floats, index: int) -> Array:
     row: Array = ordered[index].astype(np.float64)
     return row
 
 
-def _at(ordered: NDArray[np.floating[Any]], level: float, scale: Array) -> Array:
+def _at(ordered: Floats, level: float, scale: Array) -> Array:
     """Return the quantile at `level` of `ordered / scale`, linear between order statistics."""
     rows = ordered.shape[0]
     position = level * (rows - 1)

@@ -11,12 +11,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array
 from icl_bench.errors import UsageError
 from icl_bench.statistics.non_inferiority import FLOAT32_SLACK, log_margin
-
-Array = NDArray[np.float64]
 
 LIKELY_RISE = 0.03
 """Scale of the mixture, a log ratio beyond the margin: within 20% of the quickest for rises from 1% to 5%."""

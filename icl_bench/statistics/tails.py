@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from icl_bench.arrays import Array, Flags, Floats
 
 SMALLEST_SAMPLE = 100
 """Below this many rows a tail cannot be estimated."""
@@ -21,11 +19,11 @@ class Tails:
     """Tail index of each column, and which moments exist."""
 
     index: Array  # (column,)
-    has_mean: NDArray[np.bool_]  # (column,)
-    has_variance: NDArray[np.bool_]  # (column,)
+    has_mean: Flags  # (column,)
+    has_variance: Flags  # (column,)
 
 
-def tails(known: Sequence[float | None] | None, values: NDArray[np.floating[Any]]) -> Tails:
+def tails(known: Sequence[float | None] | None, values: Floats) -> Tails:
     """Return the tails of values (row, column): the exact index where theory gave it, else Hill's estimate.
 
     `known` holds None where theory gives none for the learner, NaN where the prompts' law itself declares nothing:
@@ -47,7 +45,7 @@ def tail_rows(rows: int) -> int:
     return max(10, rows // 20)
 
 
-def has_moment(index: Array, order: float, rows: int, estimated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def has_moment(index: Array, order: float, rows: int, estimated: Flags) -> Flags:
     """Tell for each tail index whether the moment of `order` exists: the index exceeds it.
 
     An estimated index denies a moment above the first only when it does so at two standard errors (index / sqrt(k)
@@ -55,7 +53,7 @@ def has_moment(index: Array, order: float, rows: int, estimated: NDArray[np.bool
     estimate itself, because printing a mean that does not exist is the worse mistake.
     """
     slack = 1.0 + 2.0 / np.sqrt(tail_rows(rows)) if order > 1.0 else 1.0
-    found: NDArray[np.bool_] = np.where(estimated, index * slack, index) > order
+    found: Flags = np.where(estimated, index * slack, index) > order
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from icl_bench.digests import bytes_digest
 from icl_bench.errors import NotComparableError, OutputError, TableError
 from icl_bench.seeding import BLOCK_SIZE
 from icl_bench.tables.schema import (
@@ -136,7 +136,7 @@ def _header_json(header: UnitHeader) -> bytes:
 
 
 def _check(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
+    return bytes_digest([text]).encode()
 
 
 def _header_from(text: bytes) -> UnitHeader:

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class MetricCard:
-    """A metric's declarations (`icl_bench.protocols.Metric`) and how the suite asked for it."""
+    """A metric's declarations (`icl_bench.plugins.protocols.Metric`) and how the suite asked for it."""
 
     use: str  # name in the catalogue, or ./file.py:Name
     unit: str  # "squared label", "label", "nat", "1"

@@ -10,8 +10,8 @@ from torch import Tensor
 from icl_bench.errors import NoClosedForm
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.laws.truth import why_no_bayes
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.gaussian_posterior import gram_maps, routes
 from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.solvers.prefix_moments import prefix_gram

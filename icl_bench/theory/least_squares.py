@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from icl_bench.arrays import Array
 from icl_bench.errors import NoClosedForm
 
 
@@ -43,7 +43,7 @@ def sample_ols_squared_error(
     task_variance: float,
     count: int,
     generator: np.random.Generator,
-) -> NDArray[np.float64]:
+) -> Array:
     """Draw from the exact law of e^2 (THEORY, section 3), x and x_q ~ N(0, I), w ~ N(0, tau^2 I), Gaussian noise:
 
         n >= d:  s2 [d/(n-d+1)] F(d, n-d+1) chi2_1
@@ -68,7 +68,7 @@ def ols_error_quantiles(
     noise_variance: float,
     task_variance: float,
     levels: tuple[float, ...],
-) -> NDArray[np.float64]:
+) -> Array:
     """Return quantiles of e^2 at `levels` by integrating the exact law numerically, to about 1e-4 relative.
 
     P(e^2 <= t) = E[P(chi2_1 <= t/scale)], the scale's factors taken at 400 mid-point quantiles each.
@@ -76,7 +76,7 @@ def ols_error_quantiles(
     from scipy.optimize import brentq
     from scipy.special import fdtri, gammainc, gammaincinv
 
-    grid: NDArray[np.float64] = (np.arange(400) + 0.5) / 400
+    grid: Array = (np.arange(400) + 0.5) / 400
     n, d = context_size, n_dims
     if n >= d:
         scale = np.asarray(noise_variance * d / (n - d + 1) * fdtri(d, n - d + 1, grid), dtype=np.float64)

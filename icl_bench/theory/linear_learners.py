@@ -11,8 +11,8 @@ from torch import Tensor
 from icl_bench.errors import NoClosedForm
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.laws.moments import Moments
+from icl_bench.plugins.protocols import LinearLearner, LinearMaps, Model
 from icl_bench.prompts import PromptBatch
-from icl_bench.protocols import LinearLearner, LinearMaps, Model
 from icl_bench.solvers.gaussian_process import known, own_kernel
 from icl_bench.solvers.prefix_moments import prefix_cross, prefix_gram
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
-from icl_bench import __version__, catalogue
+from icl_bench import __version__
 from icl_bench.checkpoints.card import Card, DataLaw, plain_arguments
 from icl_bench.checkpoints.card import Recipe as RecipeCard
-from icl_bench.laws.canonical import combined_digest, law_digest
+from icl_bench.digests import combined_digest
+from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.law import PromptLaw
+from icl_bench.plugins import loading
 from icl_bench.provenance import usable_cores
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.recipe import Component, Recipe
@@ -29,7 +31,7 @@ def card_of(
 ) -> Card:
     """Return the card of a finished training run; `rows` is its last measurement."""
     spec, settings = recipe.network, recipe.optimisation
-    architecture = catalogue.build("models", spec.use, spec.arguments, recipe.folder)
+    architecture = loading.build("models", spec.use, spec.arguments, recipe.folder)
     population = settings.target == "population"
     return Card(
         architecture=spec.use,

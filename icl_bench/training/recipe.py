@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from icl_bench.digests import content_digest
 from icl_bench.suite import Factor, ModelSpec, PromptSettings, Severity
 
 Target = Literal["label", "function", "bayes", "population"]
@@ -125,5 +124,4 @@ class Recipe:
             "curriculum": dataclasses.asdict(self.curriculum),
             "optimisation": dataclasses.asdict(self.optimisation),
         }
-        text = json.dumps(content, sort_keys=True, default=str)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return content_digest(content)

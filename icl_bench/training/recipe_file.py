@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from icl_bench import catalogue
 from icl_bench.errors import PluginError, RecipeError, nearest
+from icl_bench.plugins import loading
+from icl_bench.plugins.arguments import argument_problems
 from icl_bench.section_reader import SectionReader, read_toml
 from icl_bench.suite import ModelSpec, PromptSettings
 from icl_bench.suite_sections import Section
@@ -107,11 +108,11 @@ class _Parser(SectionReader):
     def _network(self, section: NetworkSection) -> None:
         """Record what is wrong with the architecture's name or arguments."""
         try:
-            cls = catalogue.plugin_class("models", section.use, self.path.resolve().parent)
+            cls = loading.plugin_class("models", section.use, self.path.resolve().parent)
         except PluginError as error:
             self.problem(("network", "use"), str(error))
             return
-        for text in catalogue.argument_problems(cls, section.arguments):
+        for text in argument_problems(cls, section.arguments):
             self.problem(("network",), text)
         if not callable(getattr(cls, "build", None)):
             self.problem(("network", "use"), f"{section.use} has nothing to train: expected an architecture")

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from icl_bench import catalogue
 from icl_bench.checkpoints.folder import CARD, write_checkpoint
 from icl_bench.devices import check_device
 from icl_bench.errors import IclBenchError, RecipeError, RunFolderError, TrainingError
 from icl_bench.evaluate.failures import told
 from icl_bench.networks.learner import Learner
+from icl_bench.plugins import catalogue, loading
 from icl_bench.run_folder import locked
 from icl_bench.tables.io import read_training, write_text, write_training
 from icl_bench.training.batches import PromptSource
@@ -264,7 +264,7 @@ class _TrainingRun:
 def _initial(recipe: Recipe) -> Learner:
     """Return the recipe's network with its initial weights; RecipeError when its sizes make none."""
     spec = recipe.network
-    architecture = catalogue.build("models", spec.use, spec.arguments, recipe.folder)
+    architecture = loading.build("models", spec.use, spec.arguments, recipe.folder)
     try:
         learner: Learner = architecture.initial(recipe.prompts.n_dims)
     except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:

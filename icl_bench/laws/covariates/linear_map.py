@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from icl_bench.laws.draws import Draws
+from icl_bench.laws.draws import Draws, check_prompts_per_draw
 from icl_bench.laws.moments import Moments
 from icl_bench.laws.parts import CovariatePart
 from icl_bench.laws.sizes import PromptRows
@@ -43,3 +43,15 @@ class LinearMap(CovariatePart):
         matrices = self.matrices(before.mean.shape[-1], draws)
         mean = (matrices @ before.mean[:, :, None])[:, :, 0]
         return Moments(mean, matrices @ before.covariance @ matrices.mT)
+
+
+class RedrawnMap(LinearMap):
+    """A map drawn afresh every `prompts_per_draw` prompts; None: one for the law. Subclasses have it as a field."""
+
+    prompts_per_draw: int | None
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        if self.prompts_per_draw is not None:
+            check_prompts_per_draw(self.prompts_per_draw)

@@ -7,22 +7,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from icl_bench.laws.covariates.linear_map import LinearMap
-from icl_bench.laws.draws import Draws, check_prompts_per_draw
+from icl_bench.laws.covariates.linear_map import RedrawnMap
+from icl_bench.laws.draws import Draws
 from icl_bench.laws.sizes import PromptRows
 
 
 @dataclass(frozen=True, slots=True)
-class RandomDiagonal(LinearMap):
+class RandomDiagonal(RedrawnMap):
     """x -> diag(sqrt(scale * e)) x, e_i iid Exp(1), drawn afresh (Zhang et al. 2306.09927, section 4.3)."""
 
     scale: float
     prompts_per_draw: int = 1
 
     inverse_tail = 1.0  # the density of an Exp(1) variable at 0 is positive
-
-    def __post_init__(self) -> None:
-        check_prompts_per_draw(self.prompts_per_draw)
 
     def _roots(self, n_dims: int, draws: Draws) -> Tensor:
         """Return sqrt(scale * e), (prompt, dim)."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from icl_bench.laws.covariates.linear_map import LinearMap
+from icl_bench.laws.covariates.linear_map import RedrawnMap
 from icl_bench.laws.covariates.rotations import rotations
-from icl_bench.laws.draws import Draws, check_prompts_per_draw
+from icl_bench.laws.draws import Draws
 
 
 @dataclass(frozen=True, slots=True)
-class Spectrum(LinearMap):
+class Spectrum(RedrawnMap):
     """x -> Q diag(sqrt(l)) Q^T x with l_i proportional to i^-power, trace d, Q a random rotation."""
 
     power: float
@@ -22,10 +22,6 @@ class Spectrum(LinearMap):
     number: int = 0  # tells the law's rotations apart
 
     inverse_tail = math.inf
-
-    def __post_init__(self) -> None:
-        if self.prompts_per_draw is not None:
-            check_prompts_per_draw(self.prompts_per_draw)
 
     def matrices(self, n_dims: int, draws: Draws) -> Tensor:
         """T = Q diag(sqrt(l)) Q^T."""

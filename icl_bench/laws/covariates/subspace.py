@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from icl_bench.laws.covariates.linear_map import LinearMap
+from icl_bench.laws.covariates.linear_map import RedrawnMap
 from icl_bench.laws.covariates.rotations import rotations
-from icl_bench.laws.draws import Draws, check_prompts_per_draw
+from icl_bench.laws.draws import Draws
 
 
 @dataclass(frozen=True, slots=True)
-class Subspace(LinearMap):
+class Subspace(RedrawnMap):
     """x -> sqrt(d/r) times its projection on a random subspace of rank r (covariance of trace d)."""
 
     rank: int
@@ -21,10 +21,6 @@ class Subspace(LinearMap):
     number: int = 0  # tells the law's subspaces apart
 
     inverse_tail = math.inf
-
-    def __post_init__(self) -> None:
-        if self.prompts_per_draw is not None:
-            check_prompts_per_draw(self.prompts_per_draw)
 
     def matrices(self, n_dims: int, draws: Draws) -> Tensor:
         """T = sqrt(d/r) Q_r Q_r^T."""

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.theory.linear_learners import averaged_prediction, one_layer_maps
 from icl_bench.theory.linear_self_attention import global_minimum, optimal, random_covariance_minimum
 from icl_bench.theory.tails import noise_limited_tail

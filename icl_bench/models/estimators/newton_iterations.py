@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from icl_bench.laws.law import Parameters
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.descent import newton_inverse, newton_weights
 from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.linear_learners import polynomial_maps

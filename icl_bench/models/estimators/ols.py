@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from icl_bench.laws.law import Parameters
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.theory.tails import least_squares_tail
 

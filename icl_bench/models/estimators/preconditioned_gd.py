@@ -10,8 +10,8 @@ from torch import Tensor
 
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.descent import descent_matrix, descent_weights
 from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.linear_learners import polynomial_maps

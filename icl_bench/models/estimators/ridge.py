@@ -9,8 +9,8 @@ import torch
 
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import LinearMaps
 from icl_bench.solvers.gaussian_posterior import gaussian_posterior, ridge_weights
 from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.theory.bayes import ridge_maps

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import torch
 from torch.nn import functional
 
-from icl_bench.catalogue import FileArgument
 from icl_bench.checkpoints.card import Card
 from icl_bench.checkpoints.folder import CARD
 from icl_bench.checkpoints.mapping import Mapped, Network
@@ -18,8 +17,9 @@ from icl_bench.checkpoints.source import content_of, read_any, read_with
 from icl_bench.errors import CheckpointError
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.networks.learner import Learner
+from icl_bench.plugins.arguments import FileArgument
+from icl_bench.plugins.protocols import LinearMaps, Model
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import LinearMaps, Model
 
 
 class Checkpoint:

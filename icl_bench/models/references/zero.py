@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from icl_bench.laws.law import Parameters
+from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.protocols import LinearMaps
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from icl_bench.report.html.risks import Array, Interval
+from icl_bench.arrays import Array, Flags, Integers
+from icl_bench.report.html.risks import Interval
 
 VALUE_STEPS = 2000
 """Steps a decade: a value is kept to within 0.06%."""
@@ -64,12 +64,12 @@ def _lines(codes: Array) -> list[list[int | None]]:
     return [_line(line) for line in codes]
 
 
-def _unless(same: NDArray[np.bool_], codes: Array) -> list[list[int | None] | None]:
+def _unless(same: Flags, codes: Array) -> list[list[int | None] | None]:
     return [None if redundant.all() else line for redundant, line in zip(same, _lines(codes), strict=True)]
 
 
 def _line(codes: Array) -> list[int | None]:
     known = ~np.isnan(codes)
-    differences: NDArray[np.int64] = np.diff(codes[known], prepend=0.0).astype(np.int64)
+    differences: Integers = np.diff(codes[known], prepend=0.0).astype(np.int64)
     steps = iter(differences.tolist())
     return [next(steps) if there else None for there in known]

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from icl_bench.arrays import Array
 from icl_bench.report.html.packing import packed
-from icl_bench.report.html.risks import Array, Interval, Risks
+from icl_bench.report.html.risks import Interval, Risks
 from icl_bench.report.points import Point
 from icl_bench.report.records import FIELDS, records
 from icl_bench.report.resemblance import references

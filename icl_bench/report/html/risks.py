@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icl_bench.arrays import Array, Flags, Integers
 from icl_bench.errors import TableError
 from icl_bench.report.points import Point
 from icl_bench.report.score_rows import BAYES_RISK, ZERO_RISK
@@ -24,8 +25,6 @@ _TEXTS = ("model", "scenario", "severity_label", "metric", "status")
 _NUMBERS = ("mean", "median", "ci_low", "ci_high", "median_low", "median_high")
 _REACHES = {"ci_low": "mean", "ci_high": "mean", "median_low": "median", "median_high": "median"}
 
-Array = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -34,7 +33,7 @@ class Interval:
     value: Array
     low: Array
     high: Array
-    median: NDArray[np.bool_]  # a median, where no mean exists
+    median: Flags  # a median, where no mean exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ class _Grid:
             slots = (place[rows] * self._shape[1] + model[rows]) * self._shape[2] + position
             self._add(metric, slots, {name: values[rows] for name, values in numbers.items()})
 
-    def _place_of(self, scenario: _Codes, label: _Codes) -> NDArray[np.int64]:
+    def _place_of(self, scenario: _Codes, label: _Codes) -> Integers:
         both = scenario.codes * len(label.names) + label.codes
         pairs = {
             first * len(label.names) + second: self._places.get((one, other), -1)
@@ -122,12 +121,12 @@ class _Grid:
         table = np.asarray([pairs[code] for code in range(len(pairs))], dtype=np.int64)
         return np.where((scenario.codes < 0) | (label.codes < 0), -1, table[both])
 
-    def _rows_by_metric(self, metric: _Codes, known: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    def _rows_by_metric(self, metric: _Codes, known: Flags) -> Iterator[tuple[str, Integers]]:
         for code, name in enumerate(metric.names):
             if name in self._sums:
                 yield name, np.flatnonzero(known & (metric.codes == code))
 
-    def _add(self, metric: str, slots: NDArray[np.int64], numbers: Mapping[str, Array]) -> None:
+    def _add(self, metric: str, slots: Integers, numbers: Mapping[str, Array]) -> None:
         np.add.at(self._count[metric], slots, 1.0)
         sums = self._sums[metric]
         for name, values in numbers.items():
@@ -150,7 +149,7 @@ class _Grid:
 
 @dataclass(frozen=True, slots=True)
 class _Codes:
-    codes: NDArray[np.int64]  # (row,) index into names; -1 for null
+    codes: Integers  # (row,) index into names; -1 for null
     names: tuple[str, ...]
 
 
@@ -173,6 +172,6 @@ def _plain(column: Any, kind: type, missing: float) -> NDArray[Any]:
     return np.where(bits == 1, values, np.asarray(missing, dtype=kind))
 
 
-def _translated(found: _Codes, positions: Mapping[str, int]) -> NDArray[np.int64]:
+def _translated(found: _Codes, positions: Mapping[str, int]) -> Integers:
     table = np.asarray([*(positions.get(name, -1) for name in found.names), -1], dtype=np.int64)
     return table[found.codes]  # code -1 is the last entry

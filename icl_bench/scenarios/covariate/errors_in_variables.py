@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import NOT_NEGATIVE, Dial
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.observe.errors_in_variables import ErrorsInVariables
 
@@ -20,11 +19,8 @@ class CovariateErrorsInVariables(Dial):
     stage = "observe"
     severities = (0.0, 0.1, 0.5, 1.0)
     unshifted = 0.0
+    takes = NOT_NEGATIVE
     expected = "a variance Delta >= 0"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether Delta is finite and not negative."""
-        return 0.0 <= severity < math.inf
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law seen with errors."""

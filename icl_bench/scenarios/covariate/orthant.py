@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from icl_bench.laws.covariates.orthant import Orthant
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import FRACTION, Dial
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.opposite_orthant import OppositeOrthant
 
@@ -24,11 +24,8 @@ class CovariateOrthant(Dial):
     stage = "covariates"
     severities = (0.0, 0.5, 1.0)
     unshifted = 0.0
+    takes = FRACTION
     expected = "a fraction of dimensions in [0, 1]"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether it is a fraction."""
-        return 0.0 <= severity <= 1.0
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law with the context, and the query if asked, in an orthant."""

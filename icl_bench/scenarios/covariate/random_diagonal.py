@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from icl_bench.laws.covariates.random_diagonal import RandomDiagonal
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import POSITIVE, Dial
 from icl_bench.laws.law import PromptLaw
 
 
@@ -21,11 +20,8 @@ class CovariateRandomDiagonal(Dial):
 
     stage = "covariates"
     severities = (1.0, 4.0, 9.0)
+    takes = POSITIVE
     expected = "a scale c > 0"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether c is positive and finite."""
-        return 0.0 < severity < math.inf
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law with random diagonal covariances."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import POSITIVE, Dial
 from icl_bench.laws.law import PromptLaw
 
 
@@ -19,11 +18,8 @@ class LengthRatio(Dial):
     stage = "sizes"
     severities = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     unshifted = 1.0
+    takes = POSITIVE
     expected = "a ratio M/N > 0"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether r is positive and finite."""
-        return 0.0 < severity < math.inf
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law at the scaled sizes."""

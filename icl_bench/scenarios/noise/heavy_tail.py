@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from icl_bench.laws.dials import Dial
 from icl_bench.laws.labels.present import noise_variance
 from icl_bench.laws.labels.student import StudentNoise
 from icl_bench.laws.law import PromptLaw
+from icl_bench.laws.shared_dials import TailDial
 
 
 @dataclass(frozen=True)
-class NoiseHeavyTail(Dial):
+class NoiseHeavyTail(TailDial):
     """Label noise from Student's t with nu degrees of freedom, scaled to the variance of the suite's noise.
 
     Dial: nu > 2, identity infinity. The Bayes prediction has no closed form for finite nu.
@@ -21,12 +21,6 @@ class NoiseHeavyTail(Dial):
     stage = "labels"
     replaces = True
     severities = (math.inf, 5.0, 3.0, 2.1)
-    unshifted = math.inf
-    expected = "degrees of freedom nu > 2 (or inf)"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether the variance exists."""
-        return severity > 2.0
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law with t noise of the same variance."""

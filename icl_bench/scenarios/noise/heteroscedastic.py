@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import FRACTION, Dial
 from icl_bench.laws.labels.heteroscedastic import Heteroscedastic
 from icl_bench.laws.labels.present import noise_variance
 from icl_bench.laws.law import PromptLaw
@@ -20,11 +20,8 @@ class NoiseHeteroscedastic(Dial):
     stage = "labels"
     severities = (0.0, 0.5, 1.0)
     unshifted = 0.0
+    takes = FRACTION
     expected = "a mix in [0, 1]"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether it is a share."""
-        return 0.0 <= severity <= 1.0
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law whose noise follows x; ValueError without noise."""

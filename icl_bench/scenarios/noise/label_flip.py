@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import FRACTION, Dial
 from icl_bench.laws.labels.flipped import Flipped
 from icl_bench.laws.law import PromptLaw
 
@@ -19,11 +19,8 @@ class NoiseLabelFlip(Dial):
     stage = "labels"
     severities = (0.0, 0.1, 0.2, 0.5)
     unshifted = 0.0
+    takes = FRACTION
     expected = "a rate in [0, 1]"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether it is a probability."""
-        return 0.0 <= severity <= 1.0
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law whose labels flip."""

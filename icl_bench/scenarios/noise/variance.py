@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import NOT_NEGATIVE, Dial
 from icl_bench.laws.law import PromptLaw
 
 
@@ -16,15 +15,12 @@ class NoiseVariance(Dial):
     stage = "labels"
     once = True
     severities = (0.0, 0.05, 0.25, 1.0, 4.0)
+    takes = NOT_NEGATIVE
     expected = "a variance s2 >= 0"
 
     def identity(self, law: PromptLaw) -> float | None:
         """The variance of the law's noise; None where there is none to know."""
         return None if law.rows is not None else law.noise.variance
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether s2 is finite and not negative."""
-        return 0.0 <= severity < math.inf
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law with noise of that variance; ValueError for rows of a table, which have none."""

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from icl_bench.laws.covariates.displaced import Displaced
-from icl_bench.laws.dials import Dial
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
+from icl_bench.laws.shared_dials import DisplacementDial
 
 
 @dataclass(frozen=True)
-class QueryMean(Dial):
+class QueryMean(DisplacementDial):
     """x_q -> x_q + m (1, ..., 1)/sqrt(d); the context stays. Dial: m, the length of the displacement; identity 0."""
 
     stage = "query"
-    severities = (0.0, 1.0, 2.0, 4.0)
-    unshifted = 0.0
-    expected = "a finite displacement m"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether m is finite."""
-        return math.isfinite(severity)
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law with the query displaced."""

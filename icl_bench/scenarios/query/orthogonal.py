@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import FRACTION, Dial
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.orthogonal import Orthogonal
 
@@ -24,11 +24,8 @@ class QueryOrthogonal(Dial):
     stage = "query"
     severities = (0.0, 0.5, 1.0)
     unshifted = 0.0
+    takes = FRACTION
     expected = "a share t of the turn in [0, 1]"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether t is in [0, 1]."""
-        return 0.0 <= severity <= 1.0
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law with the query turned; ValueError when every context size is d or more."""

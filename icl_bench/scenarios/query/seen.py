@@ -19,11 +19,8 @@ class QuerySeen(Dial):
     stage = "query"
     severities = (0.0, 1.0)
     unshifted = 0.0
+    takes = (0.0, 1.0)
     expected = "0 (off) or 1 (on)"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether it is off or on."""
-        return severity in (0.0, 1.0)
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law whose queries were seen; ValueError when 0 is the only context size."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import FINITE, Dial
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.table_rows import TableRows
 
@@ -24,11 +23,8 @@ class TableTilt(Dial):
     stage = "covariates"
     severities = (0.0, 1.0, 2.0)
     unshifted = 0.0
+    takes = FINITE
     expected = "a finite tilt"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether the tilt is finite."""
-        return math.isfinite(severity)
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law with its sides apart; ValueError unless it cuts prompts from a table."""

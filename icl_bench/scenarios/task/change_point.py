@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icl_bench.laws.dials import Dial
+from icl_bench.laws.dials import Dial, Range
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.tasks.change_point import ChangePoint
 
@@ -19,11 +19,8 @@ class TaskChangePoint(Dial):
 
     stage = "task"
     severities = (0.25, 0.5, 0.75)
+    takes = Range(0.0, 1.0)
     expected = "a fraction of the largest context size in (0, 1)"
-
-    def accepts(self, severity: float, law: PromptLaw) -> bool:
-        """Tell whether it is a fraction."""
-        return 0.0 < severity < 1.0
 
     def shifted(self, law: PromptLaw, severity: float) -> PromptLaw:
         """Return the law whose task changes; ValueError where no example lies before the change."""
