@@ -19,8 +19,8 @@ from types import ModuleType
 from typing import Annotated, Any, get_args, get_type_hints
 
 from icl_bench.errors import MOVED, PluginError, UsageError, nearest
+from icl_bench.shipped import package_root, present, weights, zoo
 
-PACKAGE = Path(__file__).parent
 KINDS = {
     "models": "MODEL",
     "scenarios": "SCENARIO",
@@ -84,9 +84,9 @@ def _first_line(path: Path) -> str:
     return line.strip('"').strip() if line.startswith('"""') else ""
 
 
-def _built_in(kind: str) -> dict[str, Entry]:
-    root = PACKAGE / kind
-    entries = {}
+def _built_in(kind: str) -> Mapping[str, Entry]:
+    root = package_root() / kind
+    entries: dict[str, Entry] = {}
     for path in sorted(root.rglob("*.py")):
         if path.name == "__init__.py":
             continue
@@ -94,7 +94,7 @@ def _built_in(kind: str) -> dict[str, Entry]:
         name = relative.as_posix() if kind == "scenarios" else relative.name
         module = ".".join(["icl_bench", kind, *relative.parts])
         entries[name] = Entry(kind, name, module, _first_line(path))
-    return entries
+    return present(kind, root, entries)
 
 
 def _installed(kind: str) -> dict[str, Entry]:
@@ -266,7 +266,7 @@ def file_arguments(cls: Any, arguments: Mapping[str, Any], folder: Path | None) 
                 continue
             value = value.rpartition(":")[0]
         if value.startswith(ZOO):
-            path = PACKAGE / "zoo" / value.removeprefix(ZOO)
+            path = zoo() / value.removeprefix(ZOO)
         else:
             path = (folder or Path.cwd()) / os.path.expanduser(value)
         found[name] = (path, marker)
@@ -285,7 +285,7 @@ def _missing(name: str, value: str, path: Path) -> str:
     """Return why a path argument leads nowhere; empty when it leads somewhere."""
     if not value.startswith(ZOO):
         return "" if path.exists() else f"argument {name!r}: no such file or folder: {path}"
-    known = sorted(card.parent.name for card in (PACKAGE / "zoo").glob("*/card.toml"))
+    known = list(weights())
     wanted = value.removeprefix(ZOO)
     if wanted in known:
         return ""
