@@ -20,9 +20,9 @@ import numpy as np
 
 from benchmarks.commands import Measured, measured
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader, write_unit
 from icl_bench.tables.manifest import Manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader, write_unit
 
 SECONDS, BYTES = 5.0, 1e9
 FORMATS = ("terminal", "markdown", "json", "junit", "github")

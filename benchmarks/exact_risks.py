@@ -42,8 +42,8 @@ from icl_bench.statistics.intervals import mean_interval
 from icl_bench.statistics.tails import hill_index
 from icl_bench.suite import ModelSpec, PromptSettings, Suite
 from icl_bench.suite_file import load_suite
-from icl_bench.tables.io import UnitHeader, read_header, read_unit_losses
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.units import UnitHeader, read_header, read_unit_losses
 from icl_bench.theory.least_squares import ols_risk, ols_shifted_risk
 from icl_bench.theory.linear_self_attention import one_layer_risk
 

@@ -14,10 +14,9 @@ from icl_bench.evaluate.block import evaluate_block
 from icl_bench.plan import Block, Plan
 from icl_bench.protocols import Executor, Outcome
 from icl_bench.run_folder import RunFolder
-from icl_bench.scoring import Stored
 from icl_bench.suite import Suite
-from icl_bench.tables.io import UnitHeader, in_memory, write_unit
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.units import Stored, UnitHeader, in_memory, write_unit
 
 GRACE_SECONDS = 60.0
 """Beyond its models' time limits, how long a job may take to draw, score and write before its worker is replaced."""

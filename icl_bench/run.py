@@ -28,14 +28,15 @@ from icl_bench.protocols import Executor, Metric, Outcome
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
 from icl_bench.run_scores.scores import run_scores
-from icl_bench.scoring import MetricColumns, ScoredSet, ScoringJob, Stored, score_prompt_set
+from icl_bench.scoring import MetricColumns, ScoredSet, ScoringJob, score_prompt_set
 from icl_bench.seeding import checked_seeds
 from icl_bench.suite import Suite, single_shifts, with_n_prompts, with_seeds
 from icl_bench.suite_file import load_suite
-from icl_bench.tables.io import read_losses, read_scores, write_scores
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
 from icl_bench.tables.metric_cards import MetricCard
 from icl_bench.tables.schema import LOOKED_UP, PROMPTS
+from icl_bench.tables.score_table import read_scores, write_scores
+from icl_bench.tables.units import Stored, read_losses
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,21 +15,11 @@ from icl_bench.statistics.intervals import Estimate, mean_interval
 from icl_bench.statistics.looked_up import by_prompt
 from icl_bench.statistics.quantiles import Quantiles, ordered_quantiles, quantile_interval
 from icl_bench.statistics.tails import Tails, tails
-from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses
 from icl_bench.tables.metric_cards import MetricCard, group_column
-from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS, scores_schema
+from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS, WORST_FIRST, scores_schema
+from icl_bench.tables.units import ModelOutcome, Stored, UnitHeader, read_unit_losses
 
 Array = NDArray[np.float64]
-_WORST_FIRST = ("error", "timeout", "nan", "skipped")
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One model's losses on one block, where they lie."""
-
-    path: Path
-    header: UnitHeader
-    outcome: ModelOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +82,7 @@ def _rows(job: ScoringJob, unsaid: dict[tuple[str, str, int, str], Array]) -> It
 def _failed(blocks: Sequence[Stored]) -> ModelOutcome | None:
     """Return the worst outcome among the blocks of a cell, None when all are well."""
     outcomes = [stored.outcome for stored in blocks if stored.outcome.status != "ok"]
-    return min(outcomes, key=lambda outcome: _WORST_FIRST.index(outcome.status)) if outcomes else None
+    return min(outcomes, key=lambda outcome: WORST_FIRST.index(outcome.status)) if outcomes else None
 
 
 def _gather(blocks: Sequence[Stored]) -> dict[str, Array]:

@@ -36,10 +36,11 @@ from icl_bench.compare.pairing import pair
 from icl_bench.compare.pooling import cluster_rows, whole_clusters
 from icl_bench.compare.settings import Settings
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader, write_scores, write_unit
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS, SCHEMA_KEY
+from icl_bench.tables.score_table import write_scores
+from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader, write_unit
 
 from .conftest import ROOT, Command
 

@@ -13,10 +13,10 @@ import pytest
 from icl_bench import run_suite
 from icl_bench.errors import NotComparableError, RunFolderError, TableError
 from icl_bench.tables.baseline import FILE, write_baseline
-from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader, write_unit
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import Manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader, write_unit
 
 SIZES = (0, 2, 4)
 MODELS = {"ols": "d1", "ridge": "d2"}

@@ -15,11 +15,11 @@ from icl_bench.compare.metric import common_metric, loss_columns
 from icl_bench.compare.settings import ALL
 from icl_bench.errors import IncompleteError, OutputError, UsageError
 from icl_bench.tables.baseline import write_baseline
-from icl_bench.tables.io import read_score_rows, write_scores
 from icl_bench.tables.loss_sets import Losses, LossSet
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import BASELINE, read_manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.score_table import read_score_rows, write_scores
 
 PROMPT_LOSSES = ("bayes_risk", "zero_error")
 """What is kept of the prompts: scores over runs, and the scale of the signal, need them."""

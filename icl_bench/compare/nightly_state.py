@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from icl_bench.compare.cells import Cell
 from icl_bench.compare.changes import Kind
 from icl_bench.errors import NotComparableError, OutputError, TableError, UsageError
-from icl_bench.tables.io import write_text
+from icl_bench.files import write_text
 
 STATE_KIND, STATE_VERSION = "icl-bench sequential state", 1
 _REMEDY = "restore it from its history, or move it away to begin anew"

@@ -23,8 +23,8 @@ from icl_bench.protocols import Metric
 from icl_bench.seeding import Streams
 from icl_bench.statistics.looked_up import Unsaid
 from icl_bench.suite import Suite
-from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader
 from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS
+from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader
 
 
 def with_bayes(law: PromptLaw, draw: Draw) -> Draw:

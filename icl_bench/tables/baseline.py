@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from icl_bench.errors import TableError
-from icl_bench.tables.io import as_array, open_table, replacing
+from icl_bench.files import replacing
 from icl_bench.tables.loss_sets import Losses, LossSet, ModelLosses, StoredCell
 from icl_bench.tables.manifest import Manifest
+from icl_bench.tables.parquet import as_array, open_table
 from icl_bench.tables.schema import PROMPTS, baseline_schema
 
 FILE = "baseline.parquet"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icl_bench.errors import TableError
-from icl_bench.tables.io import ModelOutcome, UnitHeader, in_memory, read_header, read_looked_up, read_unit
 from icl_bench.tables.loss_sets import LossSet, ModelLosses, StoredCell
 from icl_bench.tables.manifest import Manifest
-from icl_bench.tables.schema import LOOKED_UP, PROMPTS
-
-_WORST_FIRST = ("error", "timeout", "nan", "skipped", "ok")
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS, WORST_FIRST
+from icl_bench.tables.score_table import read_looked_up
+from icl_bench.tables.units import Stored, UnitHeader, in_memory, read_header, read_unit
 
 
 class UnitLosses:
@@ -27,7 +26,7 @@ class UnitLosses:
         paths = sorted((folder / "losses").glob("*.parquet"))
         if not paths:
             raise TableError(f"no losses in {folder / 'losses'}; run the suite again into {folder}")
-        blocks: dict[tuple[Any, ...], dict[int, dict[str, _Stored]]] = {}
+        blocks: dict[tuple[Any, ...], dict[int, dict[str, Stored]]] = {}
         for path in paths:
             header = in_memory(read_header(path))
             if header.run_digest != manifest.run_digest:
@@ -55,7 +54,7 @@ class UnitLosses:
         held = self._blocks[place.scenario, place.point, place.seed]
         positions = place.positions(sizes)
         for block in sorted(held):
-            by_path: dict[Path, list[_Stored]] = {}
+            by_path: dict[Path, list[Stored]] = {}
             for model in wanted:
                 by_path.setdefault(held[block][model].path, []).append(held[block][model])
             for path, stored in by_path.items():
@@ -69,18 +68,11 @@ class UnitLosses:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    path: Path
-    header: UnitHeader
-    outcome: ModelOutcome
-
-
-def _current(path: Path, header: UnitHeader, manifest: Manifest) -> Iterator[_Stored]:
+def _current(path: Path, header: UnitHeader, manifest: Manifest) -> Iterator[Stored]:
     """Yield the outcomes of a unit that belong to models as the manifest defines them."""
     for outcome in header.outcomes:
         if outcome.model == PROMPTS or manifest.models.get(outcome.model) == outcome.model_digest:
-            yield _Stored(path, header, outcome)
+            yield Stored(path, header, outcome)
 
 
 def _sortable(key: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -88,7 +80,7 @@ def _sortable(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return (scenario, tuple(float("inf") if value is None else value for value in point), seed)
 
 
-def _loss_set(held: Mapping[int, Mapping[str, _Stored]], models: Sequence[str]) -> LossSet:
+def _loss_set(held: Mapping[int, Mapping[str, Stored]], models: Sequence[str]) -> LossSet:
     headers = [next(iter(held[block].values())).header for block in sorted(held)]
     first = headers[0]
     return LossSet(
@@ -123,12 +115,12 @@ _SHARED = (
 )
 
 
-def _cell(blocks: Sequence[_Stored | None]) -> StoredCell:
+def _cell(blocks: Sequence[Stored | None]) -> StoredCell:
     """Return what became of a model on a whole prompt set: the worst of its blocks."""
     found = [stored.outcome for stored in blocks if stored is not None]
     if not found:
         return StoredCell("missing", "no row in the tables: the cell was not run")
-    worst = min(found, key=lambda outcome: _WORST_FIRST.index(outcome.status))
+    worst = min(found, key=lambda outcome: WORST_FIRST.index(outcome.status))
     if len(found) < len(blocks) and worst.status in ("ok", "skipped"):
         return StoredCell("missing", f"{len(blocks) - len(found)} of {len(blocks)} blocks were not run")
     absent = {name: reason for outcome in found for name, reason in outcome.absent.items()}

@@ -1,13 +1,11 @@
-"""The only place that touches Parquet: units of losses, score tables, and nothing written by halves."""
+"""Units of losses: one file per block of 256 prompts, a row group per model that answered."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from icl_bench.errors import NotComparableError, OutputError, TableError
+from icl_bench.errors import TableError
+from icl_bench.files import replacing
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.tables.schema import (
-    LOOKED_UP,
-    SCHEMA_KEY,
-    SCHEMA_VERSION,
-    columns_after,
-    losses_schema,
-    scores_schema,
-    training_schema,
-)
+from icl_bench.tables.parquet import as_array, open_table
+from icl_bench.tables.schema import losses_schema
 
 UNIT_KEY = b"icl_bench.unit"
 UNIT_CHECK_KEY = b"icl_bench.unit_check"
@@ -89,43 +81,13 @@ class Unit:
     losses: Mapping[str, Mapping[str, NDArray[np.float32]]]  # model -> column -> (prompt, size)
 
 
-def sync_directory(folder: Path) -> None:
-    """Make a rename inside `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One model's losses on one block, where they lie."""
 
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` only when the block ends well: synced, then renamed.
-
-    Raises OutputError, with what to do, when the disk refuses.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}; free space or mend the permissions of"
-            f" {path.parent}, then run the same command again: finished units are kept"
-        ) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file atomically."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    path: Path
+    header: UnitHeader
+    outcome: ModelOutcome
 
 
 def _header_json(header: UnitHeader) -> bytes:
@@ -216,28 +178,6 @@ def _constant(text: str, rows: int) -> pa.Array:
     return pa.StringArray.from_buffers(rows, ends, pa.py_buffer(raw * rows))
 
 
-def open_table(path: Path) -> pq.ParquetFile:
-    """Open a Parquet file of icl-bench; TableError or NotComparableError says what is wrong with it."""
-    if not path.is_file():
-        raise TableError(f"no such table: {path}; run `icl-bench run` into this folder first")
-    try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-        version = (file.schema_arrow.metadata or {}).get(SCHEMA_KEY)
-        number = None if version is None else int(version)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableError(
-            f"{path} is damaged or not Parquet ({error});"
-            " run the suite again into the same folder: what is sound is kept"
-        ) from error
-    if number is None:
-        raise TableError(f"{path} is not a table of icl-bench: its metadata has no schema version")
-    if number > SCHEMA_VERSION:
-        raise NotComparableError(
-            f"{path} has schema version {number}, newer than this icl-bench's {SCHEMA_VERSION}: upgrade icl-bench"
-        )
-    return file
-
-
 def read_header(path: Path) -> UnitHeader:
     """Return the header of a unit; TableError when the file is damaged."""
     metadata = open_table(path).schema_arrow.metadata
@@ -290,125 +230,6 @@ def read_unit(
         raise TableError(
             f"{path} is damaged ({error}); run the suite again into the same folder: what is sound is kept"
         ) from error
-
-
-def as_array(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """Return a column without nulls as numpy; pyarrow's own `to_numpy` would import pandas."""
-    parts = [np.asarray(np.from_dlpack(chunk), dtype=np.float32) for chunk in column.chunks]
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
-
-
-def write_scores(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write scores.parquet atomically."""
-    _write_rows(path, rows, scores_schema())
-
-
-def write_training(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write training.parquet atomically."""
-    _write_rows(path, rows, training_schema())
-
-
-def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
-    columns = {name: pa.array([row[name] for row in rows], schema.field(name).type) for name in schema.names}
-    with replacing(path) as temporary:
-        pq.write_table(pa.table(columns, schema=schema), temporary, write_page_checksum=True)
-
-
-def read_training(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of training.parquet; TableError when it is missing, damaged or foreign."""
-    table = _read_whole(path, training_schema(), "training", "train again with --fresh")
-    return table.to_pylist()  # type: ignore[no-any-return]
-
-
-def read_scores(path: Path) -> pa.Table:
-    """Return scores.parquet as a pyarrow table; TableError when it is missing, damaged or foreign.
-
-    Columns that came with a later schema version than the file's are null.
-    """
-    return _read_whole(path, scores_schema(), "scores", "run the suite again into the same folder")
-
-
-def _read_whole(path: Path, schema: pa.Schema, what: str, remedy: str) -> pa.Table:
-    """Return a table with at least the columns of `schema`; TableError says what it should hold and what to do."""
-    try:
-        table = open_table(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{path} is damaged ({error}); {remedy}") from error
-    for name in _younger(path, schema, table.schema, what):
-        table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
-    return table
-
-
-def _younger(path: Path, schema: pa.Schema, held: pa.Schema, what: str) -> list[str]:
-    """Return the columns of `schema` that a file of an older version rightly lacks.
-
-    Raises TableError where another is missing.
-    """
-    younger = columns_after(schema, int(held.metadata[SCHEMA_KEY]))
-    missing = [name for name in schema.names if name not in held.names]
-    wrong = [name for name in missing if name not in younger]
-    if wrong:
-        raise TableError(f"{path} is not a table of {what}: it lacks the column {wrong[0]!r}")
-    return missing
-
-
-def read_score_rows(
-    path: Path, metrics: Sequence[str], *, headline: bool = False, places: Collection[tuple[str, str]] | None = None
-) -> list[dict[str, Any]]:
-    """Return the rows of scores.parquet with one of `metrics`, and every row whose status is not ok.
-
-    `headline` keeps the context size that summaries show alone, also of looked-up cells, which have rows for all;
-    `places` keeps these scenarios and severity labels alone. Read in batches: memory grows with the rows that are
-    returned. Raises TableError when the table is missing or damaged.
-    """
-    wanted = set(metrics)
-
-    def is_kept(metric: str | None, status: str, shown: bool | None, scenario: str, label: str) -> bool:
-        if places is not None and (scenario, label) not in places:
-            return False
-        if headline and status == LOOKED_UP:
-            return bool(shown)
-        return status != "ok" or (metric in wanted and (not headline or bool(shown)))
-
-    kept: list[dict[str, Any]] = []
-    try:
-        file = open_table(path)
-        absent = dict.fromkeys(_younger(path, scores_schema(), file.schema_arrow, "scores"))
-        for batch in file.iter_batches(1 << 16):
-            columns = [batch.column(name).to_pylist() for name in _FILTERED]
-            mask = np.fromiter(map(is_kept, *columns), dtype=bool, count=batch.num_rows)
-            # from its bits: `pa.array` would import pandas
-            bits = pa.py_buffer(np.packbits(mask, bitorder="little"))
-            rows = batch.filter(pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits])).to_pylist()
-            kept.extend({**absent, **row} for row in rows)
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
-    return kept
-
-
-def read_looked_up(path: Path) -> dict[tuple[str, str, int, str], str]:
-    """Return the looked-up cells of scores.parquet, (scenario, severity label, seed, model) -> message.
-
-    Empty where there is no table: a run that did not come to its end was not judged. TableError when it is damaged.
-    """
-    found: dict[tuple[str, str, int, str], str] = {}
-    if not path.exists():
-        return found
-    names = ("status", "scenario", "severity_label", "seed", "model", "message")
-    try:
-        for batch in open_table(path).iter_batches(1 << 16, columns=list(names)):
-            if LOOKED_UP in batch.column("status").dictionary_encode().dictionary.to_pylist():
-                for status, scenario, label, seed, model, message in zip(
-                    *(batch.column(name).to_pylist() for name in names), strict=True
-                ):
-                    if status == LOOKED_UP:
-                        found[scenario, label, seed, model] = message
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
-    return found
-
-
-_FILTERED = ("metric", "status", "headline", "scenario", "severity_label")
 
 
 def read_losses(folder: Path) -> pa.Table:
