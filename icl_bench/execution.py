@@ -97,7 +97,7 @@ def execute(
             if outcome.status == "ok":
                 for stored in outcome.value.outcomes:
                     folder.add(Stored(outcome.job.unit, outcome.value, stored))
-                progress.advance(outcome.job.block.prompt_set.label)
+                progress.advance(outcome.job.block.prompt_set.place.scenario)
             else:
                 again.append(_without_culprit(outcome, conditions, progress.note))
         jobs = again
@@ -118,11 +118,11 @@ def _without_culprit(outcome: Outcome, conditions: Conditions, note: Callable[[s
         culprit = ""
     if culprit in ("", PROMPTS) or culprit in job.given_up:
         raise UsageError(
-            f"a worker was lost while drawing {job.block.prompt_set.label}, not in a model: {outcome.message};"
+            f"a worker was lost while drawing {job.block.prompt_set.place.scenario}, not in a model: {outcome.message};"
             " run the same command again to continue, with fewer --workers if memory is short"
         )
     message = outcome.message
     if outcome.status == "timeout":
         message = f"no answer within {conditions.time_limit:g} s; its worker had to be stopped"
-    note(f"{culprit} on {job.block.prompt_set.label}: {message}")
+    note(f"{culprit} on {job.block.prompt_set.place.scenario}: {message}")
     return dataclasses.replace(job, given_up={**job.given_up, culprit: (outcome.status, message)})

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from icl_bench.errors import RunFolderError, TableError
 from icl_bench.files import locked
+from icl_bench.places import Place
 from icl_bench.plan import Block, PromptSet
 from icl_bench.tables.baseline import FILE as BASELINE_FILE
 from icl_bench.tables.manifest import Manifest, read_manifest
 from icl_bench.tables.schema import PROMPTS
 from icl_bench.tables.units import Stored, in_memory, verify_unit
 
-Key = tuple[str, tuple[float | None, ...], int, int, str]
-"""scenario label, severities, seed, block, model"""
+Key = tuple[Place, int, int, str]
+"""place, seed, block, model"""
 
 _OWN = ("manifest.json", "scores.parquet", "losses", "working", ".lock")
 
@@ -64,8 +65,7 @@ class RunFolder:
     def add(self, stored: Stored) -> None:
         """Record one model's outcome on one block."""
         header = stored.header
-        key = (header.scenario, header.point, header.seed, header.block, stored.outcome.model)
-        self.finished[key] = stored
+        self.finished[header.place, header.seed, header.block, stored.outcome.model] = stored
 
     def lacking(self, block: Block) -> tuple[str, ...]:
         """Return the models of a block that have no outcome yet, `(prompts)` first among them."""
@@ -74,7 +74,7 @@ class RunFolder:
 
     def get(self, prompt_set: PromptSet, block: int, model: str) -> Stored | None:
         """Return what is stored of one model on one block."""
-        return self.finished.get((prompt_set.label, prompt_set.point, prompt_set.seed, block, model))
+        return self.finished.get((prompt_set.place, prompt_set.seed, block, model))
 
     def new_unit(self, block: Block) -> Path:
         """Return a path for a unit of `block` that no other unit has."""

@@ -12,6 +12,7 @@ import pytest
 
 from icl_bench import run_suite
 from icl_bench.errors import NotComparableError, RunFolderError, TableError
+from icl_bench.places import Place
 from icl_bench.tables.baseline import FILE, write_baseline
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import Manifest, write_manifest
@@ -45,7 +46,7 @@ def unit(
     (folder / "losses").mkdir(parents=True, exist_ok=True)
     label = "" if severity is None else f"{severity:g}"
     header = UnitHeader(
-        run, f"prompts{block}", scenario, severity, label, (severity,), severity is None, 0, block, 256, SIZES, 4, 1,
+        run, f"prompts{block}", Place(scenario, (severity,), severity is None), 0, block, 256, SIZES, 4, 1,
         ("squared_error",), outcomes,
     )  # fmt: skip
     stem = f"{scenario.replace('/', '-')}_{label}_b{block}"

@@ -92,11 +92,7 @@ def _header(
     return UnitHeader(
         run_digest=run_digest,
         prompt_digest=prompt_digest,
-        scenario=block.prompt_set.label,
-        severity=block.prompt_set.severity,
-        severity_label=block.prompt_set.severity_label,
-        point=block.prompt_set.point,
-        identity=cell.identity,
+        place=replace(block.prompt_set.place, identity=cell.identity),
         seed=block.prompt_set.seed,
         block=block.block,
         n_prompts=block.prompt_set.rows(block.block),

@@ -63,15 +63,15 @@ def read_score_rows(
     return kept
 
 
-def read_looked_up(path: Path) -> dict[tuple[str, str, int, str], str]:
-    """Return the looked-up cells of scores.parquet, (scenario, severity label, seed, model) -> message.
+def read_looked_up(path: Path) -> dict[tuple[str, int, str], str]:
+    """Return the looked-up cells of scores.parquet, (name of the place, seed, model) -> message.
 
     Empty where there is no table: a run that did not come to its end was not judged. TableError when it is damaged.
     """
-    found: dict[tuple[str, str, int, str], str] = {}
+    found: dict[tuple[str, int, str], str] = {}
     if not path.exists():
         return found
-    names = ("status", "scenario", "severity_label", "seed", "model", "message")
+    names = ("status", "scenario", "severity_label", "seed", "model", "message")  # text: what every version has
     try:
         for batch in open_table(path).iter_batches(1 << 16, columns=list(names)):
             if LOOKED_UP in batch.column("status").dictionary_encode().dictionary.to_pylist():
@@ -79,7 +79,7 @@ def read_looked_up(path: Path) -> dict[tuple[str, str, int, str], str]:
                     *(batch.column(name).to_pylist() for name in names), strict=True
                 ):
                     if status == LOOKED_UP:
-                        found[scenario, label, seed, model] = message
+                        found[f"{scenario} {label}".strip(), seed, model] = message
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
     return found

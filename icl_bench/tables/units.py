@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from icl_bench.errors import TableError
 from icl_bench.files import replacing
+from icl_bench.places import Place
 from icl_bench.seeding import BLOCK_SIZE
 from icl_bench.tables.parquet import as_array, open_table
+from icl_bench.tables.place_fields import with_flat_place, with_place
 from icl_bench.tables.schema import losses_schema
 
 UNIT_KEY = b"icl_bench.unit"
@@ -41,15 +43,11 @@ class ModelOutcome:
 
 @dataclass(frozen=True, slots=True)
 class UnitHeader:
-    """What a unit holds, kept in the file's own metadata: one block of one scenario, severity and seed."""
+    """What a unit holds, kept in the file's own metadata: one block of one place and seed."""
 
     run_digest: str
     prompt_digest: str
-    scenario: str
-    severity: float | None
-    severity_label: str
-    point: tuple[float | None, ...]  # one severity per factor of the scenario
-    identity: bool | None  # whether the severity is the unshifted one; None for a product
+    place: Place
     seed: int
     block: int
     n_prompts: int
@@ -94,7 +92,7 @@ def _header_json(header: UnitHeader) -> bytes:
     def fields(part: Any) -> dict[str, Any]:  # as dataclasses.asdict, without its copies of every number
         return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
 
-    return json.dumps(header, default=fields).encode()
+    return json.dumps(with_flat_place(fields(header)), default=fields).encode()
 
 
 def _check(text: bytes) -> bytes:
@@ -102,12 +100,12 @@ def _check(text: bytes) -> bytes:
 
 
 def _header_from(text: bytes) -> UnitHeader:
-    fields: dict[str, Any] = json.loads(text)
+    fields = with_place(json.loads(text))
     outcomes = tuple(
         ModelOutcome(**{**item, "tails": {name: tuple(tail) for name, tail in item["tails"].items()}})
         for item in fields.pop("outcomes")
     )
-    for name in ("context_sizes", "columns", "point"):
+    for name in ("context_sizes", "columns"):
         fields[name] = tuple(fields[name])
     fields["skipped"] = tuple((size, reason) for size, reason in fields.get("skipped", ()))
     return UnitHeader(**fields, outcomes=outcomes)
@@ -141,11 +139,11 @@ def _key_columns(header: UnitHeader) -> dict[str, pa.Array]:
     rows = header.n_prompts * len(sizes)
     first = header.block * BLOCK_SIZE
     return {
-        "scenario": _constant(header.scenario, rows),
+        "scenario": _constant(header.place.scenario, rows),
         "severity": pa.nulls(rows, pa.float64())
-        if header.severity is None
-        else pa.array(np.full(rows, header.severity)),
-        "severity_label": _constant(header.severity_label, rows),
+        if header.place.severity is None
+        else pa.array(np.full(rows, header.place.severity)),
+        "severity_label": _constant(header.place.label, rows),
         "seed": pa.array(np.full(rows, header.seed, dtype=np.int64)),
         "prompt": pa.array(np.repeat(np.arange(first, first + header.n_prompts), len(sizes))),
         "context_size": pa.array(np.tile(sizes, header.n_prompts)),
@@ -219,8 +217,8 @@ def read_unit(
     try:
         # all at once: a call for each model takes twice as long
         table = open_table(path).read_row_groups([stored.index(model) for model in models], columns=names)
-        for place, model in enumerate(models):
-            part = table.slice(place * rows, rows)
+        for number, model in enumerate(models):
+            part = table.slice(number * rows, rows)
             held = {name: part.column(name) for name in names}
             yield (
                 model,
