@@ -267,6 +267,7 @@ READS = frozenset(
         "execution",
         "executor_contracts",
         "executors",
+        "files",
         "function_class_contracts",
         "patterns",
         "provenance",

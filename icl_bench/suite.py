@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from icl_bench.digests import content_digest
+from icl_bench.places import Severity
 from icl_bench.plugins import catalogue
-
-Severity = float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +140,6 @@ class Suite:
         for part in (*content["models"], *content["scenarios"], *content["metrics"], content["training"], *own):
             del part["where"]
         return content_digest(content)
-
-
-def severity_label(point: tuple[Severity, ...]) -> str:
-    """Return severities as text: `0.333`, `2 x 0.25` for a product, empty without a dial."""
-    return " x ".join(f"{severity:.4g}" for severity in point if severity is not None)
 
 
 def single_shifts(suite: Suite) -> dict[str, tuple[str, ...]]:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icl_bench.tables.io import read_score_rows
-from icl_bench.tables.schema import LOOKED_UP
+from icl_bench.tables.schema import LOOKED_UP, WORST_FIRST
+from icl_bench.tables.score_table import read_score_rows
 
 CHAIN = ("normalised_excess_risk", "normalised_error", "excess_risk", "squared_error", "label_error")
 """Metrics that a summary may show, the most telling first."""
 ZERO_RISK, BAYES_RISK, ERROR = "zero_error", "bayes_risk", "normalised_error"
-WORST_FIRST = (LOOKED_UP, "error", "timeout", "nan", "skipped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from icl_bench.report.coverage import Trouble
 from icl_bench.report.grids import BROKEN, NOT_THE_SUITES_METRIC
 from icl_bench.report.points import NEAR_BAYES
-from icl_bench.report.score_rows import CHAIN, ERROR, WORST_FIRST
+from icl_bench.report.score_rows import CHAIN, ERROR
 from icl_bench.report.summary import Summary
-from icl_bench.tables.schema import LOOKED_UP, PROMPTS
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS, WORST_FIRST
 from icl_bench.text import printable, short
 
 _METRICS = {

@@ -37,7 +37,7 @@ def score_changes(base: Losses, head: Losses, column: str) -> RunScores:
 
 
 def _place(point: RiskPoint) -> tuple[object, ...]:
-    return (point.scenario, point.severities, tuple((place.seed, place.digests) for place in point.sets))
+    return (point.place, tuple((place.seed, place.digests) for place in point.sets))
 
 
 def _change(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from icl_bench.errors import NotComparableError, TableError
-from icl_bench.tables.io import write_text
+from icl_bench.files import write_text
 from icl_bench.tables.metric_cards import MetricCard
 from icl_bench.tables.schema import SCHEMA_VERSION
 

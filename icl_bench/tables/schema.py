@@ -16,7 +16,8 @@ SCHEMA_VERSION = 3
 SCHEMA_KEY = b"icl_bench.schema"
 LOOKED_UP = "looked_up"
 """Status of a cell whose answers know what its prompts do not tell: its rows keep numbers, which count for nothing."""
-STATUSES = ("ok", "error", "timeout", "nan", "skipped", LOOKED_UP)
+WORST_FIRST = (LOOKED_UP, "error", "timeout", "nan", "skipped", "ok")
+"""Statuses of a cell: what becomes of a whole is the first of these that a part of it has."""
 LOOKED_UP_COLUMN = "looked_up_u"
 """Column of the losses from which looked-up answers are told: u of `icl_bench.statistics.looked_up`; no metric."""
 PROMPTS = "(prompts)"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from icl_bench.digests import content_digest
-from icl_bench.suite import Factor, ModelSpec, PromptSettings, Severity
+from icl_bench.places import Severity
+from icl_bench.suite import Factor, ModelSpec, PromptSettings
 
 Target = Literal["label", "function", "bayes", "population"]
 

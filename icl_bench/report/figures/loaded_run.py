@@ -10,7 +10,7 @@ from icl_bench.errors import UsageError, nearest
 from icl_bench.report.points import Point
 from icl_bench.report.score_rows import BAYES_RISK, ZERO_RISK, ScoreRows
 from icl_bench.report.summary import Summary, summarise
-from icl_bench.tables.io import read_score_rows
+from icl_bench.tables.score_table import read_score_rows
 
 RISK_CHAIN = ("squared_error", "normalised_error", "label_error", "excess_risk", "normalised_excess_risk")
 """What a figure shows when no metric was asked for: the first that every run has."""

@@ -15,7 +15,7 @@ from icl_bench.errors import TableError
 from icl_bench.report.points import Point
 from icl_bench.report.score_rows import BAYES_RISK, ZERO_RISK
 from icl_bench.report.summary import Summary
-from icl_bench.tables.io import open_table
+from icl_bench.tables.parquet import open_table
 from icl_bench.tables.schema import LOOKED_UP, PROMPTS
 
 RISKS = ("squared_error", "label_error", "normalised_error", "excess_risk")
