@@ -32,7 +32,7 @@ def tree(root: Path) -> str:
     """Return a line for each room, layer by layer: what it is, in the first line of its docstring."""
     package = root / "icl_bench"
     placed = [room for layer in layers(root) for room in layer]
-    present = {path.stem for path in package.iterdir() if path.suffix == ".py" or _is_folder(path)} - {FACE}
+    present = rooms_in(package)
     rooms = [(room, package / room) for room in [*placed, *sorted(present - set(placed))]]
     names = [f"{room}/" if path.is_dir() else room for room, path in rooms]
     width = max(map(len, names)) + 2
@@ -41,8 +41,13 @@ def tree(root: Path) -> str:
     )
 
 
+def rooms_in(package: Path) -> set[str]:
+    """Return every room that is there; a folder that only holds what Python compiled was left behind by a move."""
+    return {path.stem for path in package.iterdir() if path.suffix == ".py" or _is_folder(path)} - {FACE}
+
+
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() and path.name != "__pycache__"
+    return any(file.is_file() and "__pycache__" not in file.parts for file in path.rglob("*"))
 
 
 def _what(path: Path) -> str:

@@ -12,9 +12,7 @@ from evidence.house import House, measure, table
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "icl_bench"
-ROOMS = {
-    path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path.is_dir() and path.name != "__pycache__")
-} - {"__init__"}
+ROOMS = house_tree.rooms_in(PACKAGE)
 
 TOY = {
     "__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from toy_house.low import f\n",
@@ -82,6 +80,13 @@ def shown(document: str) -> str:
 def test_the_tree_in_the_documents_is_the_tree(document: str) -> None:
     made = house_tree.DOCUMENTS[document](ROOT)
     assert shown(document) == made, "make it anew: python -m evidence.house --write"
+
+
+def test_a_folder_that_a_move_left_behind_is_no_room(tmp_path: Path) -> None:
+    for name in ("left/__pycache__/one.cpython-311.pyc", "data/w/w.bin", "one.py", "__init__.py", "py.typed"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert house_tree.rooms_in(tmp_path) == {"data", "one"}
 
 
 def test_the_architecture_names_every_room() -> None:
