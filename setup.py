@@ -1,6 +1,6 @@
 """What pyproject.toml cannot say: a wheel holds the suites and recipes of the repository's root, inside the package.
 
-(`package-dir` could, beside a list of every package by hand, and would turn an editable install into an import hook.)
+(`package-dir` could say it, beside a list by hand of every package there is.)
 """
 
 from pathlib import Path

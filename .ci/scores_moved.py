@@ -1,4 +1,4 @@
-"""Ends with 1 when scores moved against the committed baseline, up or down: then CHANGELOG.md must tell of it."""
+"""Ends with 1 when scores moved against the committed baseline, up or down: then the changelog must tell of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def main(path: str) -> int:
         print(f"{cell['verdict']}: {cell['model']}, {cell['scenario']} {cell['severity_label']}".rstrip())
     if moved:
         print(
-            f"{len(moved)} cells moved: if it is meant, run `make baseline` and tell of it in CHANGELOG.md under Scores"
+            f"{len(moved)} cells moved: if meant, run `make baseline` and tell of it in changelog.d/NAME.scores.md,"
+            " which becomes a line of CHANGELOG.md"
         )
     return 1 if moved else 0
 

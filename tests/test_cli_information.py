@@ -160,6 +160,25 @@ def test_doctor_tells_versions_devices_and_how_to_get_what_is_missing():
     assert "device cpu" in text
 
 
+@pytest.mark.parametrize(
+    "broken", ["raise ImportError('no libgomp')", "raise OSError('libtorch.so')", "1 / 0", "x = 1"]
+)
+def test_doctor_answers_whatever_is_wrong_with_torch(tmp_path, broken):
+    (tmp_path / "torch.py").write_text(broken)
+    done = subprocess.run(
+        [sys.executable, "-c", "from icl_bench.cli.main import main; main()", "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["versions"]["icl-bench"]
+    assert found["system"]
+    assert found["torch_threads"] is None
+    assert "install it again" in found["devices"]["none"]
+
+
 def test_doctor_says_when_results_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "results").write_text("a file, not a folder")
     monkeypatch.chdir(tmp_path)

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from evidence.house_tree import rooms_in
 from icl_bench.assemble import ANSWERS, READS, code_digest
 from icl_bench.shipped import package_root
 
-PARTS = sorted(
-    path.stem
-    for path in package_root().iterdir()
-    if path.suffix == ".py" or (path.is_dir() and path.name != "__pycache__")
-)
+PARTS = sorted([*rooms_in(package_root()), "__init__"])
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
+import icl_bench
 from icl_bench.cli.main import app
 from icl_bench.errors import MOVED
 from icl_bench.plugins import catalogue
 from icl_bench.tables.schema import column_docs, training_column_docs
 
 ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "changelog.d/README.md"]
+PAGES += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+MADE = ("results/", "dist/", "changelog.d/NAME")
+"""Folders that commands fill."""
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -92,3 +100,84 @@ def test_the_readme_names_every_model_scenario_and_metric() -> None:
 def test_the_readme_shows_exit_codes() -> None:
     text = (ROOT / "README.md").read_text()
     assert all(f"| {code} |" in text for code in (0, 1, 2, 3, 4, 5, 130))
+
+
+def test_the_version_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {project["version"], citation["version"], icl_bench.__version__} == {project["version"]}
+
+
+def parts_of(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def visible_folders() -> Iterator[Path]:
+    """Yield every folder of the project, what tools keep for themselves left out."""
+    for top in ROOT.iterdir():
+        if top.is_dir() and (not top.name.startswith(".") or top.name in (".ci", ".github")):
+            yield top
+            yield from (folder for folder in top.rglob("*") if folder.is_dir())
+
+
+def missing_paths(text: str) -> list[str]:
+    """Return the paths in a page's code that lead nowhere, from the repository's root or from the package.
+
+    A path begins with a part of either and has a slash, or is a file name by itself. What a reader is to fill in
+    (`AXIS/NAME.py`) or a star stands for must have at least one example.
+    """
+    tops = parts_of(ROOT) | parts_of(ROOT / "icl_bench")
+    inline = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    found = []
+    for word in " ".join(re.findall(r"`([^`\n]+)`", inline)).split():
+        path = word.strip(",;()").partition("::")[0]
+        rooted = "/" in path and path.partition("/")[0] in tops
+        if path.startswith(MADE) and "baseline" not in path:
+            continue
+        if not rooted and not re.fullmatch(r"[\w-]+\.(py|toml|md|yml|sh)", path):
+            continue
+        pattern = re.sub(r"\b[A-Z]+\b(?!\.md)", "*", path).rstrip("/")
+        folders = (ROOT, ROOT / "icl_bench") if rooted else (ROOT, *visible_folders())
+        if not any(any(folder.glob(pattern)) for folder in folders):
+            found.append(word)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_that_a_page_names_is_there(page: str) -> None:
+    assert missing_paths((ROOT / page).read_text()) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_to_another_page_leads_there(page: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
+    targets = [target for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in target]
+    assert [target for target in targets if not ((ROOT / page).parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_module_that_a_page_runs_is_there(page: str) -> None:
+    for name in re.findall(r"python -m (benchmarks[.\w]+|evidence[.\w]+)", (ROOT / page).read_text()):
+        assert (ROOT / f"{name.replace('.', '/')}.py").is_file(), name
+
+
+def test_the_index_lists_every_page() -> None:
+    text = (ROOT / "docs" / "index.md").read_text()
+    for path in (ROOT / "docs").glob("*.md"):
+        assert path.name == "index.md" or f"]({path.name})" in text, path.name
+    decisions = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    for path in (ROOT / "docs" / "decisions").glob("*.md"):
+        assert path.name == "README.md" or f"]({path.name})" in decisions, path.name
+
+
+@pytest.mark.parametrize(
+    "text", ["`evaluate.py`", "`icl_bench/gone/`", "`icl_bench/gone/NAME.py`", "`make x tests/test_gone.py`"]
+)
+def test_a_path_that_is_gone_is_found(text: str) -> None:
+    assert missing_paths(f"Words {text} words.") == [text.strip("`").split()[-1]]
+
+
+def test_make_help_lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, flags=re.MULTILINE)
+    assert sorted(phony.split()) == sorted(re.findall(r"^([a-z]+):.* ## \S", text, flags=re.MULTILINE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ def doctor(
     threads, devices = _torch()
     found: dict[str, Any] = {
         "versions": versions(),
+        "system": platform.platform(),
         "devices": devices,
         "cores": usable_cores(),
         "torch_threads": threads,
@@ -43,6 +45,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     memory = found["memory_gb"]
     rows = [
         *found["versions"].items(),
+        ("system", found["system"]),
         *((f"device {name}", text) for name, text in found["devices"].items()),
         ("cores", f"{found['cores']} usable; {found['torch_threads'] or '?'} threads in torch (one in a worker)"),
         ("memory", "unknown" if memory is None else f"{memory['total']} GB, {memory['available'] or '?'} GB available"),
@@ -57,18 +60,28 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 
 def _torch() -> tuple[int | None, dict[str, str]]:
-    """Return torch's threads, and every device that it can compute on with what it is."""
+    """Return torch's threads, and every device that it can compute on with what it is; a broken torch is told."""
     try:
         import torch
-    except (ImportError, OSError) as error:  # a broken library raises OSError
-        return None, {"none": f"torch cannot be imported: {error}; install it again: pip install torch"}
+
+        return torch.get_num_threads(), _devices()
+    except Exception as error:  # OSError from a library, AttributeError from half an installation, ...
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return None, {"none": f"torch cannot be used: {told}; install it again: pip install torch"}
+
+
+def _devices() -> dict[str, str]:
+    import torch
+
     devices = {"cpu": "usable"}
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
+    try:
+        for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
             devices[f"cuda:{index}"] = torch.cuda.get_device_name(index)
+    except RuntimeError as error:  # a driver that torch does not fit
+        devices["cuda"] = f"cannot be used: {' '.join(str(error).split())}"
     if torch.backends.mps.is_available():
         devices["mps"] = "usable (float32 only)"
-    return torch.get_num_threads(), devices
+    return devices
 
 
 def _memory() -> dict[str, float | None] | None:

@@ -10,6 +10,7 @@ import typer
 
 from icl_bench.cli.console import guarded, names_in, print_json, say
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from icl_bench.shipped import suite_file
 
 
 @guarded
@@ -49,7 +50,6 @@ def run(
     from icl_bench.cli.progress import progress_reporter
     from icl_bench.provenance import usable_cores
     from icl_bench.run import run_suite
-    from icl_bench.shipped import suite_file
 
     try:
         with progress_reporter() as progress:

@@ -12,6 +12,7 @@ import typer
 
 from icl_bench.cli.console import err, guarded, print_json, say
 from icl_bench.errors import EXIT_INTERRUPTED
+from icl_bench.shipped import recipe_file
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -42,7 +43,6 @@ def train(
 
     Runs again into the same folder continue what is there. Ctrl-C loses nothing.
     """
-    from icl_bench.shipped import recipe_file
     from icl_bench.training.train import train as run_training
 
     recipe = recipe_file(recipe)

@@ -9,6 +9,7 @@ import typer
 
 from icl_bench.cli.console import guarded, print_json, say
 from icl_bench.errors import EXIT_USAGE
+from icl_bench.shipped import suite_file
 
 
 @guarded
@@ -28,7 +29,6 @@ def validate(
 
     Ends with 0 when all is well and 2 when anything is not.
     """
-    from icl_bench.shipped import suite_file
     from icl_bench.validation import validate_suite
 
     suite = suite_file(suite)
