@@ -38,6 +38,7 @@ from icl_bench.plugins.arguments import ZOO
 from icl_bench.plugins.protocols import LinearLearner, Scenario
 from icl_bench.run import Run
 from icl_bench.seeding import BLOCK_SIZE, Streams
+from icl_bench.shipped import weights
 from icl_bench.statistics.intervals import mean_interval
 from icl_bench.statistics.tails import hill_index
 from icl_bench.suite import ModelSpec, PromptSettings, Suite
@@ -179,7 +180,7 @@ def _knows_exact_risk(model: object, law: PromptLaw) -> bool:
 
 def shipped_layers(n_dims: int) -> tuple[dict[str, str], ...]:
     """Return the arguments of `checkpoint` for every trained layer of linear attention that ships at this dimension."""
-    cards = {path.parent.name: read_card(path) for path in sorted((catalogue.PACKAGE / "zoo").glob("*/card.toml"))}
+    cards = {name: read_card(path) for name, path in weights().items()}
     return tuple(
         {"path": f"{ZOO}{name}"}
         for name, card in cards.items()

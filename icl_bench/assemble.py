@@ -16,6 +16,7 @@ from icl_bench.laws.law import PromptLaw
 from icl_bench.plugins import catalogue, loading
 from icl_bench.plugins.arguments import file_arguments
 from icl_bench.plugins.protocols import Metric, Model, Scenario, declared, is_ratio
+from icl_bench.shipped import package_root
 from icl_bench.suite import (
     MetricSpec,
     ModelSpec,
@@ -227,29 +228,80 @@ def _package_version(module: str) -> str:
     return ",".join(f"{package}=={version(package)}" for package in sorted(packages)) or "unknown"
 
 
-_ANSWERING = (
-    "assembly",
-    "checkpoints",
-    "evaluate",
-    "function_classes",
-    "laws",
-    "metrics",
-    "models",
-    "networks",
-    "scenarios",
-    "solvers",
-    "theory",
+ANSWERS = frozenset(
+    {
+        "arrays",
+        "assemble",
+        "assembly",
+        "checkpoints",
+        "contracts",
+        "digests",
+        "evaluate",
+        "function_classes",
+        "laws",
+        "looked_up",
+        "metric_contracts",
+        "metrics",
+        "models",
+        "networks",
+        "places",
+        "plan",
+        "plugins",
+        "prompts",
+        "scenarios",
+        "scoring",
+        "seeding",
+        "solvers",
+        "statistics",
+        "theory",
+    }
 )
+"""Modules and folders of the package that move a number or a status of a row of scores: the code digest covers them."""
+
+READS = frozenset(
+    {
+        "__init__",
+        "architecture_contracts",
+        "cli",
+        "compare",
+        "devices",
+        "errors",
+        "execution",
+        "executor_contracts",
+        "executors",
+        "function_class_contracts",
+        "patterns",
+        "provenance",
+        "report",
+        "run",
+        "run_folder",
+        "run_scores",
+        "section_reader",
+        "shipped",
+        "suite",
+        "suite_file",
+        "suite_sections",
+        "tables",
+        "text",
+        "toml_lines",
+        "training",
+        "validation",
+        "zoo",
+    }
+)
+"""The others: they read, store, check, run or show. Settings and weights have digests of their own."""
 
 
 @functools.cache
-def code_digest() -> str:
-    """Return the hex digest of icl-bench's own code that draws, answers and scores, and of its version."""
+def code_digest(package: Path | None = None) -> str:
+    """Return the hex digest of icl-bench's own code that draws, answers and scores, and of its version.
+
+    `package` is the folder of the code, the installed one unless told. Every name in `ANSWERS` must be there.
+    """
     parts = [__version__.encode()]
-    package = Path(__file__).parent
-    files = [package / name for name in ("assemble.py", "digests.py", "prompts.py", "seeding.py")]
-    for folder in _ANSWERING:
-        files.extend(sorted((package / folder).rglob("*.py")))
-    for file in files:
-        parts += [file.relative_to(package).as_posix().encode(), file.read_bytes()]
+    root = package or package_root()
+    for name in sorted(ANSWERS):
+        folder = root / name
+        for file in sorted(folder.rglob("*.py")) if folder.is_dir() else [root / f"{name}.py"]:
+            parts += [file.relative_to(root).as_posix().encode(), file.read_bytes()]
     return bytes_digest(parts)

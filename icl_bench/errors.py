@@ -71,6 +71,10 @@ class RunFolderError(UsageError):
     """The results folder cannot be used: in use, unwritable, or another suite's."""
 
 
+class InstallationError(IclBenchError):
+    """The installed package lacks what it ships with; nothing that the user asked for is wrong."""
+
+
 class NotComparableError(IclBenchError):
     """Two results answer different questions (prompts or schema differ)."""
 

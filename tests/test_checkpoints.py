@@ -22,6 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from icl_bench import shipped
 from icl_bench.assemble import build_model, load_model, model_digest
 from icl_bench.checkpoints import folder as folder_module
 from icl_bench.checkpoints.card import Card, DataLaw, Recipe, plain_arguments
@@ -701,7 +702,7 @@ def test_a_suite_that_names_no_checkpoint_is_refused_before_it_runs(
         SuiteError, match=r"suite.toml:\d+: model 'checkpoint': argument 'path': no such file or folder"
     ):
         check_suite(suite, make_plan(suite))
-    monkeypatch.setattr(catalogue, "PACKAGE", tmp_path)
+    monkeypatch.setattr(shipped, "package_root", lambda: tmp_path)
     written(tmp_path / "zoo" / "gpt2_linear")
     for path in ("zoo:gpt2_liner", "zoo:../zoo/gpt2_linear"):
         suite = load_suite(suite_file(tmp_path, path))

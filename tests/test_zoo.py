@@ -8,14 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench import load_model
+from icl_bench import load_model, shipped
 from icl_bench.checkpoints.folder import Checkpoint, read_checkpoint
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.sizes import Sizes
 from icl_bench.networks.linear_self_attention import CornerLayer
-from icl_bench.plugins import catalogue
 from icl_bench.seeding import Streams
 from icl_bench.statistics.intervals import mean_interval
 from icl_bench.theory.linear_self_attention import EXPONENTIAL_MOMENTS, global_minimum, random_covariance_minimum
@@ -24,8 +23,8 @@ from icl_bench.training.card import data_law
 from icl_bench.training.recipe_file import load_recipe
 
 ROOT = Path(__file__).parent.parent
-ZOO = catalogue.PACKAGE / "zoo"
-NAMES = sorted(path.parent.name for path in ZOO.glob("*/card.toml"))
+ZOO = shipped.zoo()
+NAMES = sorted(shipped.weights())
 MATCHED = ("deltanet-d8", "gated-linear-attention-d8", "lstm-d8")
 """Sub-quadratic networks trained as gpt2-tiny-d8-fixed was."""
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from icl_bench import shipped
 from icl_bench.cli.console import guarded, print_json
 from icl_bench.errors import UsageError, nearest
 
@@ -41,7 +42,7 @@ def listed(kind: str) -> list[Listed]:
 
     if kind not in kinds():
         raise UsageError(f"no such kind: {kind!r}{nearest(kind, kinds())}; expected one of {', '.join(kinds())}")
-    if kind in ("suites", "recipes"):
+    if kind in (shipped.SUITES, shipped.RECIPES):
         return _files(kind)
     if kind == "weights":
         return _weights()
@@ -50,21 +51,19 @@ def listed(kind: str) -> list[Listed]:
 
 def _files(kind: str) -> list[Listed]:
     """Return the suite or recipe files of the current folder, then the ones that ship, by name."""
-    package = Path(__file__).parent.parent
     found: dict[str, Listed] = {}
-    for folder in (Path(kind), package / kind, package.parent / kind):
-        for path in sorted(folder.glob("*.toml")):
-            item = _described(path, kind.removesuffix("s"))
-            found.setdefault(item.name, item)
+    for path in (*sorted(Path(kind).glob("*.toml")), *shipped.files(kind).values()):
+        item = _described(path, kind.removesuffix("s"))
+        found.setdefault(item.name, item)
     return list(found.values())
 
 
 def _weights() -> list[Listed]:
     """Return the trained networks that ship, for `use = "checkpoint"`, `path = "zoo:NAME"`."""
     found = []
-    for path in sorted((Path(__file__).parent.parent / "zoo").glob("*/card.toml")):
+    for name, path in shipped.weights().items():
         card = tomllib.loads(path.read_text(encoding="utf-8"))
-        found.append(Listed(path.parent.name, str(card.get("notes", "")), str(path.parent)))
+        found.append(Listed(name, str(card.get("notes", "")), str(path.parent)))
     return found
 
 

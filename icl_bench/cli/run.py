@@ -14,7 +14,9 @@ from icl_bench.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 
 @guarded
 def run(
-    suite: Annotated[Path, typer.Argument(help="Suite file (TOML).", show_default=False)],
+    suite: Annotated[
+        Path, typer.Argument(help="Suite file (TOML), or the name of one that ships.", show_default=False)
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Results folder [default: results/NAME of the suite].")
     ] = None,
@@ -47,11 +49,12 @@ def run(
     from icl_bench.cli.progress import progress_reporter
     from icl_bench.provenance import usable_cores
     from icl_bench.run import run_suite
+    from icl_bench.shipped import suite_file
 
     try:
         with progress_reporter() as progress:
             done = run_suite(
-                suite,
+                suite_file(suite),
                 out,
                 models=names_in(models),
                 scenarios=names_in(scenarios),

@@ -22,7 +22,9 @@ PLAIN_SECONDS = 10.0
 
 @guarded
 def train(
-    recipe: Annotated[Path, typer.Argument(help="Recipe file (TOML).", show_default=False)],
+    recipe: Annotated[
+        Path, typer.Argument(help="Recipe file (TOML), or the name of one that ships.", show_default=False)
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Checkpoint folder [default: checkpoints/NAME of the recipe].")
     ] = None,
@@ -40,8 +42,10 @@ def train(
 
     Runs again into the same folder continue what is there. Ctrl-C loses nothing.
     """
+    from icl_bench.shipped import recipe_file
     from icl_bench.training.train import train as run_training
 
+    recipe = recipe_file(recipe)
     with _reporter() as progress:
         try:
             folder = run_training(

@@ -13,7 +13,9 @@ from icl_bench.errors import EXIT_USAGE
 
 @guarded
 def validate(
-    suite: Annotated[Path, typer.Argument(help="Suite file (TOML).", show_default=False)],
+    suite: Annotated[
+        Path, typer.Argument(help="Suite file (TOML), or the name of one that ships.", show_default=False)
+    ],
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=0.01, help="Seconds a plugin may take for its checks.")
     ] = 60.0,
@@ -26,8 +28,10 @@ def validate(
 
     Ends with 0 when all is well and 2 when anything is not.
     """
+    from icl_bench.shipped import suite_file
     from icl_bench.validation import validate_suite
 
+    suite = suite_file(suite)
     findings = validate_suite(suite, time_limit, executor)
     broken = [finding for finding in findings if finding.problem]
     if as_json:

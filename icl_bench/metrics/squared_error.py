@@ -14,6 +14,8 @@ from icl_bench.plugins.protocols import Answer
 class SquaredError(SquaredMetric):
     """(prediction - f(x))^2, whose mean is the risk."""
 
+    role = "risk"
+
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - f)^2, (prompt, query); NoClosedForm where only labels are known."""
         return (answer.prediction.mean - answer.targets.noiseless()).square()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
 from icl_bench.errors import PluginError, nearest
-from icl_bench.plugins import catalogue
 from icl_bench.plugins.catalogue import is_file_reference
+from icl_bench.shipped import weights, zoo
 
 ZOO = "zoo:"
 """Begins a path to weights that ship with icl-bench."""
@@ -94,7 +94,7 @@ def file_arguments(cls: Any, arguments: Mapping[str, Any], folder: Path | None) 
                 continue
             value = value.rpartition(":")[0]
         if value.startswith(ZOO):
-            path = catalogue.PACKAGE / "zoo" / value.removeprefix(ZOO)
+            path = zoo() / value.removeprefix(ZOO)
         else:
             path = (folder or Path.cwd()) / os.path.expanduser(value)
         found[name] = (path, marker)
@@ -113,7 +113,7 @@ def _missing(name: str, value: str, path: Path) -> str:
     """Return why a path argument leads nowhere; empty when it leads somewhere."""
     if not value.startswith(ZOO):
         return "" if path.exists() else f"argument {name!r}: no such file or folder: {path}"
-    known = sorted(card.parent.name for card in (catalogue.PACKAGE / "zoo").glob("*/card.toml"))
+    known = list(weights())
     wanted = value.removeprefix(ZOO)
     if wanted in known:
         return ""

@@ -12,9 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from icl_bench.errors import PluginError, nearest
-
-PACKAGE = Path(__file__).parent.parent
-"""Where icl_bench is, with its plugins and the weights that ship."""
+from icl_bench.shipped import package_root, present
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +92,9 @@ def _first_line(path: Path) -> str:
     return line.strip('"').strip() if line.startswith('"""') else ""
 
 
-def _built_in(kind: str) -> dict[str, Entry]:
-    root = PACKAGE / kind
-    entries = {}
+def _built_in(kind: str) -> Mapping[str, Entry]:
+    root = package_root() / kind
+    entries: dict[str, Entry] = {}
     for path in sorted(root.rglob("*.py")):
         if path.name == "__init__.py":
             continue
@@ -104,7 +102,7 @@ def _built_in(kind: str) -> dict[str, Entry]:
         name = relative.as_posix() if kind == "scenarios" else relative.name
         module = ".".join(["icl_bench", kind, *relative.parts])
         entries[name] = Entry(kind, name, module, _first_line(path))
-    return entries
+    return present(kind, root, entries)
 
 
 def _installed(kind: str) -> dict[str, Entry]:

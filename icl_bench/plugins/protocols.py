@@ -126,7 +126,7 @@ class Answer:
 
 
 Direction = Literal["lower", "higher"]
-Role = Literal["signal", "bayes_risk", "excess", "distance"]
+Role = Literal["signal", "bayes_risk", "risk", "excess", "distance"]
 Statistic = Literal["mean", "ratio of means", "quantile", "worst group"]
 
 
@@ -158,7 +158,8 @@ class Metric(Protocol):
         """What readers may take the metric for, None for none.
 
         signal: what predicting zero loses; bayes_risk: what the best possible answer loses (both of the prompts
-        alone); excess: the loss above that of the best possible answer; distance: to the answers of a `reference`.
+        alone); risk: what a model loses against the noiseless f(x); excess: the loss above that of the best possible
+        answer; distance: to the answers of a `reference`.
         """
         ...
 

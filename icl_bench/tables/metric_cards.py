@@ -15,7 +15,7 @@ class MetricCard:
     unit: str  # "squared label", "label", "nat", "1"
     direction: str  # lower | higher
     can_be_negative: bool
-    role: str | None  # signal | bayes_risk | excess | distance
+    role: str | None  # signal | bayes_risk | risk | excess | distance
     statistic: str  # mean | ratio of means | quantile | worst group
     needs_model: bool  # False: a property of the prompts alone
     of: str  # the stored column that it summarises: its own label, but for a ratio
@@ -23,6 +23,7 @@ class MetricCard:
     level: float | None = None  # of a quantile
     reference: str | None = None  # of a distance: the model whose answers it is measured from
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    meaning: str = ""  # one line: what the metric is; empty before schema version 4
 
 
 def group_column(label: str) -> str:
