@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from icl_bench.networks.learner import Learner
     from icl_bench.networks.mixing import Mixer
     from icl_bench.networks.stack import Stack
-    from icl_bench.plugins.protocols import Outcome, PlainMetric, RatioMetric
+    from icl_bench.plugins.bases import PlainMetric, RatioMetric
+    from icl_bench.plugins.protocols import Outcome
     from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
     from icl_bench.run import Run, read_run, run_suite
 
@@ -52,13 +53,13 @@ _HOME = {
     "NoisePart": "icl_bench.laws.parts",
     "ObservePart": "icl_bench.laws.parts",
     "Outcome": "icl_bench.plugins.protocols",
-    "PlainMetric": "icl_bench.plugins.protocols",
+    "PlainMetric": "icl_bench.plugins.bases",
     "Posterior": "icl_bench.laws.parts",
     "Prediction": "icl_bench.prompts",
     "PromptBatch": "icl_bench.prompts",
     "PromptLaw": "icl_bench.laws.law",
     "QueryPart": "icl_bench.laws.parts",
-    "RatioMetric": "icl_bench.plugins.protocols",
+    "RatioMetric": "icl_bench.plugins.bases",
     "RowsPart": "icl_bench.laws.parts",
     "Run": "icl_bench.run",
     "Stack": "icl_bench.networks.stack",

@@ -80,10 +80,12 @@ def bind_problem(model: object) -> str | None:
 
 
 def build_model(suite: Suite, spec: ModelSpec) -> Model:
-    """Return a suite's model, not yet bound; PluginError when it cannot be built or cannot predict."""
+    """Return a suite's model, not yet bound; PluginError when it cannot be built, or answers nothing."""
     model = loading.build("models", spec.use, spec.arguments, suite.folder)
-    if not callable(getattr(model, "predict", None)):
-        raise PluginError(f"{spec.use} has no method predict(prompts): expected a model")
+    if not any(callable(getattr(model, member, None)) for member in ("predict", "bind")):
+        raise PluginError(
+            f"{spec.use} has no method predict(prompts), nor bind(training) that returns what has: expected a model"
+        )
     return model  # type: ignore[no-any-return]
 
 

@@ -55,6 +55,10 @@ class PluginError(UsageError):
     """A model, scenario, metric or executor cannot be found, imported or built with these arguments."""
 
 
+class NotBoundError(PluginError, AttributeError):
+    """A model was asked before it was told its law: it has no `predict`, and what its `bind` returns has one."""
+
+
 class CheckpointError(UsageError):
     """A checkpoint is missing, damaged, or not what its card says; nothing of it is used."""
 

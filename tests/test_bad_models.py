@@ -81,6 +81,10 @@ class AnswersList(Good):
 
 class NoPredict:
     pass
+
+class BoundAlone:
+    def bind(self, training):
+        return Good()
 """
 
 EXPECTED = {
@@ -137,6 +141,17 @@ def test_each_failure_is_a_row_and_the_others_are_not_touched(tmp_path: Path) ->
         assert (row["status"], row["mean"], row["context_size"]) == (status, None, None), row
         assert message in str(row["message"]), row
         assert "\n" not in str(row["message"])
+
+
+def test_a_model_that_has_bind_alone_is_asked_through_what_that_returns(tmp_path: Path) -> None:
+    suite = suite_with(tmp_path, "Good", "BoundAlone")
+    for command in (["run", "--executor", "serial", "--out", str(tmp_path / "out")], ["validate"]):
+        result = CliRunner().invoke(app, [*command, str(suite)])
+        assert result.exit_code == 0, result.output
+    found = rows(tmp_path / "out")
+    assert [row["mean"] for row in found["BoundAlone"]] == [row["mean"] for row in found["Good"]]
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "models.py:BoundAlone")])
+    assert "BoundAlone (model)" in shown.output
 
 
 def test_a_worker_that_dies_or_never_returns_is_replaced(tmp_path: Path, icl_bench) -> None:  # type: ignore[no-untyped-def]

@@ -261,6 +261,15 @@ def test_a_model_that_needs_a_law_says_so(name: str) -> None:
         loading.build("models", name, {}).predict(DRAW.prompts)
 
 
+@pytest.mark.parametrize("name", ["bayes", "bayes_train", "preconditioned_gd", "linear_self_attention"])
+def test_a_model_that_follows_from_a_law_answers_through_what_bind_returns(name: str) -> None:
+    model = loading.build("models", name, {})
+    assert not hasattr(model, "predict")
+    with pytest.raises(AttributeError, match="has no attribute 'perdict'"):
+        _ = model.perdict
+    assert callable(bound(model, TRAINING, LAW).predict)
+
+
 def test_what_has_no_closed_form_says_so() -> None:
     random = TRAINING.add("covariates", RandomDiagonal(1.0))
     for name in ("preconditioned_gd", "linear_self_attention"):

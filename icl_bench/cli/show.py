@@ -83,16 +83,17 @@ def _matches(known: Any, name: str) -> list[str]:
 
 def _kind_of(cls: Any) -> str:
     """Return which kind of plugin a user's class is, by its methods."""
-    methods = {
-        "models": "predict",
-        "scenarios": "shift",
-        "metrics": "losses",
-        "executors": "map",
-        "function_classes": "draw",
+    kinds = {
+        "predict": "models",
+        "bind": "models",
+        "shift": "scenarios",
+        "losses": "metrics",
+        "map": "executors",
+        "draw": "function_classes",
     }
-    kind = next((kind for kind, method in methods.items() if hasattr(cls, method)), None)
+    kind = next((kind for method, kind in kinds.items() if hasattr(cls, method)), None)
     if kind is None:
-        expected = ", ".join(f"{method} ({kind})" for kind, method in methods.items())
+        expected = ", ".join(f"{method} ({kind})" for method, kind in kinds.items())
         raise PluginError(f"{cls.__name__} is no plugin: expected a class with one of {expected}")
     return kind
 

@@ -1,8 +1,4 @@
-"""The prompt law: everything that prompts are drawn from in one frozen record, and the one draw from it, in stages.
-
-Base normals -> covariate parts -> query parts, size by size -> the task at true x and position -> base noise -> label
-parts -> targets are taken -> observation -> what models see.
-"""
+"""The prompt law: all that prompts are drawn from in one frozen record, what scenarios do to it, what it tells."""
 
 from __future__ import annotations
 
@@ -16,11 +12,13 @@ from torch import Tensor
 
 from icl_bench.digests import text_digest
 from icl_bench.errors import MOVED, NoClosedForm
+from icl_bench.laws.asked import asked
 from icl_bench.laws.canonical import law_digest
-from icl_bench.laws.draws import OWN, Clusters, Draws
+from icl_bench.laws.draws import Clusters, Draws
 from icl_bench.laws.moments import Moments, standard_moments
-from icl_bench.laws.parts import NoisePart, Placed, Posterior, RowsPart, TaskPart, asked
+from icl_bench.laws.parts import NoisePart, Placed, Posterior, RowsPart, TaskPart
 from icl_bench.laws.sizes import PromptRows, Sizes
+from icl_bench.laws.stages import observed, true_prompt
 from icl_bench.laws.truth import (
     all_moments,
     has_kernel,
@@ -31,7 +29,7 @@ from icl_bench.laws.truth import (
     why_no_training_loss,
 )
 from icl_bench.prompts import PromptBatch, TargetBatch
-from icl_bench.seeding import BLOCK_SIZE, Streams
+from icl_bench.seeding import Streams
 from icl_bench.solvers.gaussian_process import process_posterior
 
 Stage = Literal["sizes", "covariates", "query", "task", "labels", "observe"]
@@ -52,9 +50,7 @@ class Parameters:
     noise_variance: float | None  # of labels given f; None where it is not one number
     noise_tail: float | None  # tail index of the noise
     context_rank: int | None  # rank of the context covariance
-    inverse_tail: (
-        float | None
-    )  # tail index of 1/smallest eigenvalue of the context covariance, if queries do not share it
+    inverse_tail: float | None  # tail index of 1/least eigenvalue of the context covariance, if queries do not share it
     no_tail: str | None = None  # why no finite tail index follows from the law; None: it does
     all_moments: bool = False  # whether every moment of x, f and y exists, so that infinity may follow all the same
 
@@ -76,16 +72,6 @@ class Draw:
     digest: str  # of the base draws and of the canonical law
     cluster_size: int  # consecutive prompts that share a random part; the law's own fixed parts are given
     streams: frozenset[str]  # the base draws it is made of
-
-
-@dataclass(frozen=True, slots=True)
-class _Truth:
-    """The true prompt, before anything is observed: all rows."""
-
-    x: Tensor  # (prompt, row, dim)
-    y: Tensor  # (prompt, row)
-    f: Tensor | None  # (prompt, row); None for rows of a table
-    hidden: Any  # the task
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +179,8 @@ class PromptLaw:
         """Draw one block of prompts and targets (no Bayes prediction yet: see `bayes`)."""
         draws = self._draws(streams)
         rows = draws.rows
-        truth = self._true_prompt(draws)
-        x, y = self._observed(truth, draws)
+        truth = true_prompt(self, draws)
+        x, y = observed(self, truth, draws)
         queries = torch.tensor(rows.queries)
         prompts = PromptBatch(
             context_x=x[:, : rows.n_context].contiguous(),
@@ -211,65 +197,6 @@ class PromptLaw:
 
     def _draws(self, streams: Streams) -> Draws:
         return Draws(streams, PromptRows.of(self.sizes, self.forked), clusters=Clusters())
-
-    def _true_prompt(self, draws: Draws) -> _Truth:
-        rows = draws.rows
-        if self.rows is not None:
-            with asked(self.rows, "sample") as of:
-                x, y = self.rows.sample(rows, draws.scoped("rows"))
-                of.shaped(x, (BLOCK_SIZE, rows.n_rows, self.n_dims))
-                of.shaped(y, (BLOCK_SIZE, rows.n_rows))
-            return _Truth(x, y, None, None)
-        x = draws.scoped("covariates").per_example(OWN, (self.n_dims,))
-        for placed in self.covariates:
-            with asked(placed.part, "move") as of:
-                moved = of.shaped(placed.part.move(x, rows, draws.scoped(placed.factor)), tuple(x.shape))
-            x = moved if placed.part.on == "both" else torch.where(rows.in_context[:, None], moved, x)
-        for placed in self.query:
-            x = self._moved_queries(placed, x, draws)
-        shape = tuple(x.shape[:2])
-        with asked(self.prior, "draw"):
-            hidden = self.prior.draw(draws.scoped("task"))
-        with asked(self.prior, "value") as of:
-            f = of.shaped(self.prior.value(hidden, x, rows.position), shape)
-        with asked(self.noise, "sample") as of:
-            y = f + of.shaped(self.noise.sample(draws.scoped("noise")), shape)
-        for placed in self.labels:
-            with asked(placed.part, "labels") as of:
-                y = of.shaped(placed.part.labels(y, f, x, draws.scoped(placed.factor)), shape)
-        return _Truth(x, y, f, hidden)
-
-    def _moved_queries(self, placed: Placed, x: Tensor, draws: Draws) -> Tensor:
-        """Return x with the query rows moved; the context is cut here, so a part cannot look past its k examples."""
-        own, rows = draws.scoped(placed.factor), draws.rows
-        moved = x.clone()
-        if not placed.part.sees_context:
-            index = torch.tensor(rows.queries)
-            with asked(placed.part, "move") as of:
-                queries = placed.part.move(x[:, index], x[:, :0], own.at(rows.queries))
-                moved[:, index] = of.shaped(queries, tuple(x[:, index].shape))
-            return moved
-        for size in self.sizes.context_sizes:
-            rows_asked = rows.of_size(size)
-            index = torch.tensor(rows_asked)
-            with asked(placed.part, "move") as of:
-                queries = placed.part.move(x[:, index], x[:, :size].clone(), own.at(rows_asked))
-                moved[:, index] = of.shaped(queries, tuple(x[:, index].shape))
-        return moved
-
-    def _observed(self, truth: _Truth, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Return what is seen of every row, x (prompt, row, dim) and y (prompt, row)."""
-        x, y, rows = truth.x, truth.y, draws.rows
-        for placed in self.observe:
-            with asked(placed.part, "observe") as of:
-                seen_x, seen_y = placed.part.observe(x, y, truth.f, truth.hidden, rows, draws.scoped(placed.factor))
-                of.shaped(seen_x, tuple(x.shape))
-                of.shaped(seen_y, tuple(y.shape))
-            if placed.part.on == "context":
-                seen_x = torch.where(rows.in_context[:, None], seen_x, x)
-                seen_y = torch.where(rows.in_context, seen_y, y)
-            x, y = (seen_x if placed.part.moves_x else x), seen_y
-        return x, y
 
     # What is known of it
 

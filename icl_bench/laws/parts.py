@@ -7,39 +7,16 @@ declared is held to simulation by the tests of the catalogue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
-from icl_bench.errors import IclBenchError
+from icl_bench.laws.declarations import declaration
 from icl_bench.laws.draws import Draws
 from icl_bench.laws.moments import Moments
 from icl_bench.laws.sizes import PromptRows
 from icl_bench.prompts import PromptBatch
-
-if TYPE_CHECKING:
-    from builtins import property as declaration
-else:
-
-    class declaration:  # noqa: N801 - a decorator, to be read as `property` is
-        """A declaration's default: a property that gives way to a field of the same name.
-
-        A part may then be a dataclass with `variance: float`, with or without slots. A real property would refuse to be
-        set, or be taken for the field's default.
-        """
-
-        def __init__(self, default: Callable[[Any], Any]) -> None:
-            self.default = default
-            self.__doc__ = default.__doc__
-
-        def __get__(self, part: Any, owner: type | None = None) -> Any:
-            """Return the default of a part; a class has none (AttributeError), so that a field there has none."""
-            if part is None:
-                raise AttributeError("a declaration is that of a part, not of its class")
-            return self.default(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +32,8 @@ class CovariatePart:
 
     on: "both", or "context": then a query keeps what it had before. gaussian: rows that are iid Gaussian given what was
     drawn for the prompt stay so. light: every moment of x exists after it where every one did before (as where it is
-    Gaussian). inverse_tail: tail index of 1 over the
-    smallest eigenvalue of the covariance (infinity when it is bounded away from 0 on its range); None: unknown.
+    Gaussian). inverse_tail: tail index of 1 over the smallest eigenvalue of the covariance (infinity when it is bounded
+    away from 0 on its range); None: unknown.
     """
 
     on: Literal["both", "context"] = "both"
@@ -276,38 +253,3 @@ class Placed:
 
     factor: str
     part: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A member of a part that is being asked, for messages."""
-
-    part: object
-    member: str
-
-    @property
-    def named(self) -> str:
-        """As messages spell it: `Linear.value`."""
-        return f"{type(self.part).__name__}.{self.member}"
-
-    def shaped(self, answer: Any, expected: tuple[int, ...]) -> Tensor:
-        """Return a part's answer; ValueError unless it is a floating-point tensor of the expected shape."""
-        if not isinstance(answer, Tensor):
-            raise ValueError(f"expected a tensor of shape {expected}, got {type(answer).__name__}")
-        if tuple(answer.shape) != expected or not answer.is_floating_point():
-            got = f"{tuple(answer.shape)} of {answer.dtype}"
-            raise ValueError(f"expected floating-point numbers of shape {expected}, got {got}")
-        return answer
-
-
-@contextmanager
-def asked(part: object, member: str) -> Iterator[Asked]:
-    """Name the part and its member in whatever it raises: a note of the error, whose type stays as it is."""
-    asking = Asked(part, member)
-    try:
-        yield asking
-    except IclBenchError:
-        raise  # on purpose, and in words of its own
-    except Exception as error:
-        error.add_note(asking.named)
-        raise

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from icl_bench.plugins.protocols import Answer, Direction, PlainMetric, Role
+from icl_bench.plugins.bases import SquaredMetric
+from icl_bench.plugins.protocols import Answer
 
 
 @dataclass(frozen=True)
-class Agreement(PlainMetric):
+class Agreement(SquaredMetric):
     """(prediction - reference's prediction)^2: which algorithm does the learner resemble (Akyurek et al. 2211.15661)?
 
     Written `agreement:NAME`, NAME any model of the catalogue that needs no argument (ols, ridge, averaging,
@@ -20,10 +20,7 @@ class Agreement(PlainMetric):
 
     reference: str
 
-    unit: ClassVar[str] = "squared label"
-    direction: ClassVar[Direction] = "lower"
-    can_be_negative: ClassVar[bool] = False
-    role: ClassVar[Role | None] = "distance"
+    role = "distance"
 
     def losses(self, answer: Answer) -> Tensor:
         """Return the squared difference, (prompt, query); NoClosedForm where the reference has no answer."""

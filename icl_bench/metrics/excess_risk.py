@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
-from icl_bench.plugins.protocols import Answer, Direction, PlainMetric, Role
+from icl_bench.plugins.bases import SquaredMetric
+from icl_bench.plugins.protocols import Answer
 
 
 @dataclass(frozen=True)
-class ExcessRisk(PlainMetric):
+class ExcessRisk(SquaredMetric):
     """(prediction - Bayes mean)^2, whose mean is the risk minus the Bayes risk.
 
     The posterior mean is orthogonal to every function of the prompt, so
@@ -20,20 +20,13 @@ class ExcessRisk(PlainMetric):
     (THEORY, section 4): never negative, free of label noise, 9 to 200 times less variance than a paired difference.
     """
 
-    unit: ClassVar[str] = "squared label"
-    direction: ClassVar[Direction] = "lower"
-    can_be_negative: ClassVar[bool] = False
-    role: ClassVar[Role | None] = "excess"
+    role = "excess"
 
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - Bayes mean)^2, (prompt, query); NoClosedForm where no Bayes prediction is known."""
         if answer.targets.bayes_mean is None:
             raise NoClosedForm(answer.targets.no_bayes)
         return (answer.prediction.mean - answer.targets.bayes_mean).square()
-
-    def tail_index(self, answer: Answer, context_size: int) -> float | None:
-        """Return that of the model's squared error."""
-        return answer.tail_index(answer.model, context_size)
 
 
 METRIC = ExcessRisk

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from icl_bench.plugins.protocols import Answer, Direction, PlainMetric
+from icl_bench.plugins.bases import SquaredMetric
+from icl_bench.plugins.protocols import Answer
 from icl_bench.theory.tails import label_tail
 
 
 @dataclass(frozen=True)
-class LabelError(PlainMetric):
+class LabelError(SquaredMetric):
     """(prediction - y)^2: the risk plus the noise variance, for comparison with papers that report it."""
-
-    unit: ClassVar[str] = "squared label"
-    direction: ClassVar[Direction] = "lower"
-    can_be_negative: ClassVar[bool] = False
 
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - y)^2, (prompt, query)."""

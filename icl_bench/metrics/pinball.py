@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm
-from icl_bench.plugins.protocols import Answer, Direction, PlainMetric
+from icl_bench.plugins.bases import PlainMetric
+from icl_bench.plugins.protocols import Answer
 from icl_bench.prompts import Prediction
 
 SAME_LEVEL = 1e-9
@@ -25,9 +25,9 @@ class Pinball(PlainMetric):
 
     level: float
 
-    unit: ClassVar[str] = "label"
-    direction: ClassVar[Direction] = "lower"
-    can_be_negative: ClassVar[bool] = False
+    unit = "label"
+    direction = "lower"
+    can_be_negative = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.level < 1.0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import rms_norm
 
 
 def split_heads(channels: Tensor, n_heads: int) -> Tensor:
@@ -32,10 +33,9 @@ class HeadNorm(nn.Module):
 
     def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.ones(channels))
+        self.scale = nn.Parameter(torch.ones(channels))  # named as in checkpoints; that of `nn.RMSNorm` is `weight`
         self.epsilon = epsilon
 
     def forward(self, heads: Tensor) -> Tensor:
         """Return the same shape, (prompt, head, token, channel)."""
-        size = heads.square().mean(dim=-1, keepdim=True)
-        return heads * (size + self.epsilon).rsqrt() * self.scale
+        return rms_norm(heads, self.scale.shape, self.scale, self.epsilon)

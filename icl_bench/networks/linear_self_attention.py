@@ -18,7 +18,7 @@ from icl_bench.networks.learner import Learner
 from icl_bench.networks.prefix_sums import prefix_sums
 from icl_bench.plugins.protocols import LinearMaps
 from icl_bench.prompts import PromptBatch
-from icl_bench.theory.linear_learners import averaged_prediction, one_layer_maps
+from icl_bench.theory.linear_learners import averaged_maps, averaged_prediction
 from icl_bench.theory.tails import noise_limited_tail
 
 Start = Literal["identity", "random"]
@@ -62,7 +62,7 @@ class CornerLayer(Learner):
     @torch.no_grad()
     def linear_maps(self, prompts: PromptBatch) -> LinearMaps:
         """B = A X^T / k, in float64."""
-        return one_layer_maps(prompts, self.matrix)
+        return averaged_maps(prompts, self.matrix)
 
     def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
         """As light as the noise allows."""

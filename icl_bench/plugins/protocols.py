@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Model(Protocol):
     """An in-context learner: maps prompts to predictions with no weight update.
 
-    A query's answer may depend on that query and its first `context_sizes[j]` examples alone.
+    A query's answer may depend on that query and its first `context_sizes[j]` examples alone. A plugin that
+    follows from a law may have `bind` alone; what that returns is the model (`BindsTrainingLaw`, `SeesTestLaw`).
     """
 
     def predict(self, prompts: PromptBatch) -> Prediction:
@@ -132,9 +133,9 @@ Statistic = Literal["mean", "ratio of means", "quantile", "worst group"]
 class Metric(Protocol):
     """A loss per query, and what readers must know of it: every member below is needed, and declared, never guessed.
 
-    `PlainMetric` and `RatioMetric` declare what most metrics have in common; nothing needs to inherit them. By its
-    statistic a metric has further members: `level` for "quantile", `groups` for "worst group", and for "ratio of means"
-    `of` and `over` in place of `losses` and `tail_index`. One whose role is "distance" names its `reference`.
+    The bases in `icl_bench.plugins.bases` declare what most metrics have in common; nothing needs to inherit them. By
+    its statistic a metric has further members: `level` for "quantile", `groups` for "worst group", and for "ratio of
+    means" `of` and `over` in place of `losses` and `tail_index`. One whose role is "distance" names its `reference`.
     """
 
     @property
@@ -210,43 +211,6 @@ def is_ratio(metric: object) -> bool:
     """Tell whether a metric divides two columns and stores none of its own."""
     statistic = declared(metric, "statistic")
     return isinstance(statistic, str) and statistic == RATIO
-
-
-class PlainMetric:
-    """Base of metrics that store a loss: one of the model, without a role, summarised by its mean, its tail unknown.
-
-    What is left to declare: `unit`, `direction`, `can_be_negative` and `losses`.
-    """
-
-    role: ClassVar[Role | None] = None
-    statistic: ClassVar[Statistic] = "mean"
-    needs_model: ClassVar[bool] = True
-
-    def tail_index(self, answer: Answer, context_size: int) -> float | None:
-        """None: estimated from the losses."""
-        return None
-
-
-class RatioMetric:
-    """Base of metrics that divide the mean of one stored column by the mean of another; stores nothing itself.
-
-    `of` and `over` name metrics of the suite by their label, or of the catalogue by their name.
-    """
-
-    unit: ClassVar[str] = "1"
-    direction: ClassVar[Direction] = "lower"
-    can_be_negative: ClassVar[bool] = False
-    role: ClassVar[Role | None] = None
-    statistic: ClassVar[Statistic] = "ratio of means"
-    needs_model: ClassVar[bool] = True
-
-    def losses(self, answer: Answer) -> Tensor:
-        """Refuse: a ratio is made of the columns `of` and `over`."""
-        raise NotImplementedError(f"{type(self).__name__} stores no losses of its own")
-
-    def tail_index(self, answer: Answer, context_size: int) -> float | None:
-        """None: as of the column `of`."""
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -174,23 +173,23 @@ def polynomial_maps(weights: Tensor, gram: Tensor) -> LinearMaps:
     return LinearMaps(signal, signal @ weights.mT)
 
 
-def averaged_prediction(prompts: PromptBatch, matrix: Tensor | None = None) -> Tensor:
-    """Return x_q . A (1/k) sum_{i<k} y_i x_i, (prompt, query), 0 at k = 0; A = I when `matrix` is None."""
-    sizes, position = prompts.distinct_sizes()
+def averaged_weights(prompts: PromptBatch, matrix: Tensor | None = None) -> Tensor:
+    """Return A (1/k) sum_{i<k} y_i x_i at each distinct size k, (prompt, size, dim), 0 at k = 0; A = I when None."""
+    sizes = prompts.distinct_sizes()[0]
     sums = prefix_cross(prompts.context_x, prompts.context_y, sizes)
     weights = sums / torch.tensor(sizes, dtype=sums.dtype, device=sums.device).clamp_min(1.0)[None, :, None]
-    if matrix is not None:
-        weights = weights @ matrix.to(weights).mT
-    return (weights[:, position] * prompts.query_x).sum(-1)
+    return weights if matrix is None else weights @ matrix.to(weights).mT
 
 
-def averaged_maps(gram: Tensor, sizes: Sequence[int], matrix: Tensor) -> LinearMaps:
-    """Return the maps of w_hat = A X^T y / k for k in `sizes`; `gram` is X^T X, (prompt, size, dim, dim)."""
-    count = torch.tensor(list(sizes), dtype=gram.dtype, device=gram.device).clamp_min(1.0)
-    return polynomial_maps(matrix / count[:, None, None], gram)
+def averaged_prediction(prompts: PromptBatch, matrix: Tensor | None = None) -> Tensor:
+    """Return x_q . A (1/k) sum_{i<k} y_i x_i, (prompt, query)."""
+    position = prompts.distinct_sizes()[1]
+    return (averaged_weights(prompts, matrix)[:, position] * prompts.query_x).sum(-1)
 
 
-def one_layer_maps(prompts: PromptBatch, matrix: Tensor) -> LinearMaps:
-    """Return the maps of `averaged_prediction` on `prompts`, in float64: B = A X^T / k at each distinct size k."""
+def averaged_maps(prompts: PromptBatch, matrix: Tensor) -> LinearMaps:
+    """Return the maps of `averaged_weights`, in float64: B = A X^T / k at each distinct size k."""
     sizes = prompts.distinct_sizes()[0]
-    return averaged_maps(prefix_gram(prompts.context_x.double(), sizes), sizes, matrix)
+    gram = prefix_gram(prompts.context_x.double(), sizes)
+    count = torch.tensor(sizes, dtype=gram.dtype, device=gram.device).clamp_min(1.0)
+    return polynomial_maps(matrix / count[:, None, None], gram)

@@ -66,6 +66,14 @@ def optimal(covariance: Tensor, task_second_moment: Tensor, n_context: int, nois
     return result
 
 
+def optimal_after_training(training: PromptLaw, covariance: Tensor, n_context: int) -> Tensor:
+    """Return the A that is `optimal` for the task and the noise of a law that has `training_moments`."""
+    omega, variance = training.prior.second_moment(), training.noise.variance
+    assert omega is not None  # `training_moments` has refused what lacks it
+    assert variance is not None
+    return optimal(covariance, omega, n_context, variance)
+
+
 def singular(covariance: Tensor) -> bool:
     """Tell whether a covariance (dim, dim) has eigenvalues that are nothing but rounding."""
     values = torch.linalg.eigvalsh(covariance)

@@ -8,16 +8,17 @@ from typing import Literal
 from torch import Tensor
 
 from icl_bench.errors import NoClosedForm, PluginError
-from icl_bench.laws.law import Parameters, PromptLaw
+from icl_bench.laws.law import PromptLaw
+from icl_bench.plugins.bases import NeedsLaw
 from icl_bench.plugins.protocols import LinearMaps
-from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.theory.linear_learners import averaged_prediction, one_layer_maps
-from icl_bench.theory.linear_self_attention import global_minimum, optimal, random_covariance_minimum
-from icl_bench.theory.tails import noise_limited_tail
+from icl_bench.prompts import PromptBatch
+from icl_bench.theory.estimators import LinearEstimator
+from icl_bench.theory.linear_learners import averaged_maps, averaged_weights
+from icl_bench.theory.linear_self_attention import global_minimum, optimal_after_training, random_covariance_minimum
 
 
 @dataclass(frozen=True)
-class LinearSelfAttention:
+class LinearSelfAttention(NeedsLaw):
     """One linear self-attention layer after training: x_q . A (1/M) sum y_i x_i (Zhang et al. 2306.09927).
 
     weights: "global_minimum" (Theorem 4.1: trained without noise under the training law's fixed covariance),
@@ -45,33 +46,22 @@ class LinearSelfAttention:
             raise NoClosedForm(f"weights = {self.weights!r} need a training law whose covariates have mean 0")
         if self.weights == "global_minimum":
             return TrainedLayer(global_minimum(context.covariance[0], n_context))
-        omega, variance = training.prior.second_moment(), training.noise.variance
-        assert omega is not None  # `training_moments` has refused what lacks it
-        assert variance is not None
-        return TrainedLayer(optimal(context.covariance[0], omega, n_context, variance))
-
-    def predict(self, prompts: PromptBatch) -> Prediction:
-        """Refuse: the weights follow from the training law."""
-        raise PluginError("linear_self_attention is not trained yet: expected bind(training) before predict")
+        return TrainedLayer(optimal_after_training(training, context.covariance[0], n_context))
 
 
 @dataclass(frozen=True)
-class TrainedLayer:
+class TrainedLayer(LinearEstimator):
     """The trained layer: prediction x_q . A (1/M) sum_{i<M} y_i x_i, 0 at M = 0."""
 
     matrix: Tensor  # (dim, dim) A
 
-    def predict(self, prompts: PromptBatch) -> Prediction:
-        """Return the prediction, (prompt, query)."""
-        return Prediction(averaged_prediction(prompts, self.matrix))
+    def weights(self, prompts: PromptBatch) -> Tensor:
+        """Return A (1/M) sum_{i<M} y_i x_i, (prompt, size, dim)."""
+        return averaged_weights(prompts, self.matrix)
 
     def linear_maps(self, prompts: PromptBatch) -> LinearMaps:
         """B = A X^T / M."""
-        return one_layer_maps(prompts, self.matrix)
-
-    def tail_index(self, parameters: Parameters, context_size: int) -> float | None:
-        """As light as the noise allows."""
-        return noise_limited_tail(parameters)
+        return averaged_maps(prompts, self.matrix)
 
 
 MODEL = LinearSelfAttention

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
@@ -14,14 +15,15 @@ from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.solvers.gaussian_posterior import gaussian_posterior, ridge_weights
 from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.theory.bayes import ridge_maps
-from icl_bench.theory.tails import least_squares_tail, noise_limited_tail
+from icl_bench.theory.estimators import LinearEstimator
+from icl_bench.theory.tails import least_squares_tail
 
 EVIDENCE_GRID = tuple(10.0 ** (step / 2) for step in range(-6, 5))
 """Penalties 1e-3 .. 1e2 that `evidence` averages over."""
 
 
 @dataclass(frozen=True)
-class Ridge:
+class Ridge(LinearEstimator):
     """Ridge regression w = (X^T X + alpha I)^-1 X^T y, all context sizes in one pass (float64).
 
     alpha: a number >= 0; "bayes", the noise variance over the task variance of the TRAINING law; or "evidence", the
@@ -53,15 +55,14 @@ class Ridge:
             raise PluginError("alpha = 'bayes' is not resolved: expected bind(training) before predict")
         return self.alpha
 
-    def predict(self, prompts: PromptBatch) -> Prediction:
-        """Return x_q . w_k, (prompt, query)."""
-        if self.alpha == "evidence":
-            return Prediction(_evidence_mean(prompts))
+    def weights(self, prompts: PromptBatch) -> Tensor:
+        """Return w_k under one penalty, (prompt, size, dim)."""
         penalty = self._penalty()
-        if penalty == 0.0:
-            return Prediction(min_norm_fit(prompts).predict(prompts.query_x))
-        weights = ridge_weights(prompts, penalty)
-        return Prediction((weights[:, prompts.distinct_sizes()[1]] * prompts.query_x).sum(-1))
+        return min_norm_fit(prompts).weights if penalty == 0.0 else ridge_weights(prompts, penalty)
+
+    def predict(self, prompts: PromptBatch) -> Prediction:
+        """Return x_q . w_k, (prompt, query), averaged over penalties where they are."""
+        return Prediction(_evidence_mean(prompts)) if self.alpha == "evidence" else super().predict(prompts)
 
     def linear_maps(self, prompts: PromptBatch) -> LinearMaps:
         """B = (X^T X + alpha I)^-1 X^T; NoClosedForm for "evidence", whose weights depend on the labels."""
@@ -73,10 +74,10 @@ class Ridge:
         """As light as the noise allows; of least squares at alpha = 0."""
         if self.alpha == 0.0:
             return least_squares_tail(parameters, context_size)
-        return noise_limited_tail(parameters)
+        return super().tail_index(parameters, context_size)
 
 
-def _evidence_mean(prompts: PromptBatch) -> torch.Tensor:
+def _evidence_mean(prompts: PromptBatch) -> Tensor:
     """Return the evidence-weighted mean of the ridge predictions over the grid, (prompt, query)."""
     means, evidences = [], []
     for penalty in EVIDENCE_GRID:

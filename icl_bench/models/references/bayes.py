@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from icl_bench.errors import PluginError
 from icl_bench.laws.law import PromptLaw
-from icl_bench.prompts import Prediction, PromptBatch
+from icl_bench.plugins.bases import NeedsLaw
 from icl_bench.theory.bayes import PosteriorMean
 
 
 @dataclass(frozen=True)
-class Bayes:
+class Bayes(NeedsLaw):
     """The posterior mean of f(x_q) under the law that the prompt was really drawn from: the best achievable.
 
     A reference, not a learner: it alone is told the test law. `skipped` where no closed form is known.
@@ -23,10 +22,6 @@ class Bayes:
     def bind(self, training: PromptLaw, test: PromptLaw) -> PosteriorMean:
         """Return the reference for the test law."""
         return PosteriorMean(test)
-
-    def predict(self, prompts: PromptBatch) -> Prediction:
-        """Refuse: without a law there is no posterior."""
-        raise PluginError("bayes knows no law yet: expected bind(training, test) before predict")
 
 
 MODEL = Bayes
