@@ -72,6 +72,7 @@ docs: .venv/installed-test ## the trees and the generated tables in README.md an
 	$(BIN)/python -m evidence.house --write
 	$(BIN)/python -m benchmarks.exact_risks_table
 	$(BIN)/python -m benchmarks.operating_characteristics
+	$(BIN)/python -m evidence.tables_page
 
 changelog: ## what the fragments would say in CHANGELOG.md
 	$(PYTHON) .ci/changelog.py

@@ -35,7 +35,7 @@ from icl_bench.suite_file import load_suite
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
 from icl_bench.tables.metric_cards import MetricCard
 from icl_bench.tables.schema import LOOKED_UP, PROMPTS
-from icl_bench.tables.score_table import read_scores, write_scores
+from icl_bench.tables.score_table import absent_columns, read_scores, write_scores
 from icl_bench.tables.units import Stored, read_losses
 
 if TYPE_CHECKING:
@@ -58,8 +58,13 @@ class Run:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """scores.parquet as a pandas frame: one row per cell, context size and metric."""
-        return read_scores(self.path / "scores.parquet").to_pandas()  # type: ignore[no-any-return]
+        """scores.parquet as a pandas frame: one row per cell, context size and metric.
+
+        `attrs["absent"]` maps the columns that an older icl-bench did not write to the reason why they are null.
+        """
+        frame: pd.DataFrame = read_scores(self.path / "scores.parquet").to_pandas()
+        frame.attrs["absent"] = absent_columns(self.path / "scores.parquet")
+        return frame
 
     @property
     def losses(self) -> pd.DataFrame:

@@ -122,10 +122,12 @@ def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
     if not has_manifest:
         return
     older = read_manifest(path)
-    if older.run_digest == manifest.run_digest:
+    if (older.run_digest, older.schema_version) == (manifest.run_digest, manifest.schema_version):
         return
     if older.suite != manifest.suite or older.suite_version != manifest.suite_version:
         what = f"results of the suite {older.suite!r} version {older.suite_version}"
+    elif older.schema_version != manifest.schema_version:
+        what = f"tables of schema version {older.schema_version}, where this icl-bench writes {manifest.schema_version}"
     elif older.code_digest != manifest.code_digest:
         what = "results computed by another state of icl-bench's code"
     elif older.device != manifest.device:

@@ -108,6 +108,7 @@ def _base_row(job: ScoringJob, model: str, blocks: Sequence[Stored]) -> dict[str
         scenario=header.place.scenario,
         severity=header.place.severity,
         severity_label=header.place.label,
+        severities=list(header.place.severities),
         identity=header.place.identity,
         seed=header.seed,
         n_prompts=sum(stored.header.n_prompts for stored in blocks),

@@ -85,7 +85,7 @@ def update(folder: Path, head: Losses, wanted_metric: str | None, sizes: str | N
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror or error}; give another folder") from error
     write_baseline(folder, head, columns, kept)
-    write_scores(folder / "scores.parquet", rows)
+    write_scores(folder / "scores.parquet", rows, head.manifest.schema_version)
     write_manifest(folder, dataclasses.replace(head.manifest, kind=BASELINE))  # last: it says that the rest is there
     return baseline_digest(open_losses(folder))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from icl_bench.errors import NotComparableError, TableError
 from icl_bench.files import replacing
-from icl_bench.tables.schema import SCHEMA_KEY, SCHEMA_VERSION, columns_after
+from icl_bench.tables.schema import SCHEMA_KEY, SCHEMA_VERSION, columns_after, why_absent
 
 
 def open_table(path: Path) -> pq.ParquetFile:
@@ -52,24 +52,30 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema)
 
 
 def read_whole(path: Path, schema: pa.Schema, what: str, remedy: str) -> pa.Table:
-    """Return a table with at least the columns of `schema`; TableError says what it should hold and what to do."""
+    """Return a table with the columns of `schema`; TableError says what it should hold and what to do.
+
+    Columns that a file of an older version lacks are null; columns that are no more are left out.
+    """
     try:
         table = open_table(path).read()
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path} is damaged ({error}); {remedy}") from error
     for name in younger_columns(path, schema, table.schema, what):
         table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
-    return table
+    return table.select(schema.names)
 
 
-def younger_columns(path: Path, schema: pa.Schema, held: pa.Schema, what: str) -> list[str]:
-    """Return the columns of `schema` that a file of an older version rightly lacks.
+def younger_columns(path: Path, schema: pa.Schema, held: pa.Schema, what: str) -> dict[str, str]:
+    """Return the columns of `schema` that a file of an older version rightly lacks, and why each is null in it.
 
     Raises TableError where another is missing.
     """
-    younger = columns_after(schema, int(held.metadata[SCHEMA_KEY]))
+    version = int(held.metadata[SCHEMA_KEY])
+    younger = columns_after(schema, version)
     missing = [name for name in schema.names if name not in held.names]
     wrong = [name for name in missing if name not in younger]
     if wrong:
-        raise TableError(f"{path} is not a table of {what}: it lacks the column {wrong[0]!r}")
-    return missing
+        raise TableError(
+            f"{path} is not a table of {what}: it lacks the column {wrong[0]!r}, which version {version} has"
+        )
+    return {name: why_absent(schema, name, version) for name in missing}

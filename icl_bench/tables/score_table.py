@@ -11,20 +11,25 @@ import pyarrow as pa
 
 from icl_bench.errors import TableError
 from icl_bench.tables.parquet import open_table, read_whole, write_rows, younger_columns
-from icl_bench.tables.schema import LOOKED_UP, scores_schema
+from icl_bench.tables.schema import LOOKED_UP, SCHEMA_VERSION, scores_schema
 
 _FILTERED = ("metric", "status", "headline", "scenario", "severity_label")
 
 
-def write_scores(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write scores.parquet atomically."""
-    write_rows(path, rows, scores_schema())
+def write_scores(path: Path, rows: Sequence[Mapping[str, Any]], version: int = SCHEMA_VERSION) -> None:
+    """Write scores.parquet whole, with the columns of a schema version: that of the table which the rows are from."""
+    write_rows(path, rows, scores_schema(version))
+
+
+def absent_columns(path: Path) -> dict[str, str]:
+    """Return the columns that a scores.parquet of an older schema version has not, and why; TableError as ever."""
+    return younger_columns(path, scores_schema(), open_table(path).schema_arrow, "scores")
 
 
 def read_scores(path: Path) -> pa.Table:
     """Return scores.parquet as a pyarrow table; TableError when it is missing, damaged or foreign.
 
-    Columns that came with a later schema version than the file's are null.
+    Columns that came with a later schema version than the file's are null; `absent_columns` says why.
     """
     return read_whole(path, scores_schema(), "scores", "run the suite again into the same folder")
 
@@ -51,7 +56,8 @@ def read_score_rows(
     try:
         file = open_table(path)
         absent = dict.fromkeys(younger_columns(path, scores_schema(), file.schema_arrow, "scores"))
-        for batch in file.iter_batches(1 << 16):
+        held = [name for name in scores_schema().names if name not in absent]
+        for batch in file.iter_batches(1 << 16, columns=held):
             columns = [batch.column(name).to_pylist() for name in _FILTERED]
             mask = np.fromiter(map(is_kept, *columns), dtype=bool, count=batch.num_rows)
             # from its bits: `pa.array` would import pandas
