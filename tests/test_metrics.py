@@ -237,14 +237,15 @@ def test_a_run_with_a_broken_declaration_is_refused_before_anything_is_drawn(tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_of_a_metric_that_no_report_shows_is_still_counted(tmp_path: Path) -> None:
+def test_a_run_of_a_metric_of_ones_own_alone_is_reported(tmp_path: Path) -> None:
     suite = suite_of(tmp_path, '[[metrics]]\nuse = "./my_metric.py:Bare"', BARE)
     assert command("run", suite, "--out", tmp_path / "run")[0] == 0
     code, said = command("report", tmp_path / "run")
-    assert code == 4
+    assert code == 0
     assert "were not run" not in said
     assert "\n0 prompts a cell" not in said
-    assert "nothing to report" in said
+    assert "nothing to report" not in said
+    assert "Shown: Bare" in said
 
 
 RUN_FAILS = ("WrongShape", "Single", "NotATensor", "Raises", "NoTailAtAll", "HalfGroups", "Negative", "Moves")

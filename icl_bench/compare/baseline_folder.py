@@ -19,10 +19,9 @@ from icl_bench.tables.io import read_score_rows, write_scores
 from icl_bench.tables.loss_sets import Losses, LossSet
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import BASELINE, read_manifest, write_manifest
+from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
-PROMPT_LOSSES = ("bayes_risk", "zero_error")
-"""What is kept of the prompts: scores over runs, and the scale of the signal, need them."""
 _OWN = ("manifest.json", "baseline.parquet", "scores.parquet", ".gitattributes", "README.md")
 
 
@@ -73,7 +72,7 @@ def update(folder: Path, head: Losses, wanted_metric: str | None, sizes: str | N
     check_baseline_folder(folder)
     check_complete(head, allow_missing)
     metric = common_metric(head, head, wanted_metric)
-    columns = [metric, *PROMPT_LOSSES]
+    columns = [metric, *_prompt_losses(head)]
     kept = [place.context_sizes if sizes == ALL else (place.headline_size,) for place in head.sets]
     rows = _thinned_scores(head, sizes == ALL)
     try:
@@ -84,6 +83,11 @@ def update(folder: Path, head: Losses, wanted_metric: str | None, sizes: str | N
     write_scores(folder / "scores.parquet", rows)
     write_manifest(folder, dataclasses.replace(head.manifest, kind=BASELINE))  # last: it says that the rest is there
     return baseline_digest(open_losses(folder))
+
+
+def _prompt_losses(losses: Losses) -> tuple[str, ...]:
+    """Return what is kept of the prompts: scores over runs, and the scale of the signal, need them."""
+    return MetricRoles(losses.manifest.metric_cards).of_prompts
 
 
 def _thinned_scores(head: Losses, all_sizes: bool) -> list[dict[str, Any]]:
@@ -97,7 +101,7 @@ def baseline_digest(losses: Losses) -> str:
     Of logical content: neither the file's layout nor where and when the run was made counts.
     """
     total = hashlib.blake2b(digest_size=4)
-    columns = [*loss_columns(losses), *PROMPT_LOSSES]
+    columns = [*loss_columns(losses), *_prompt_losses(losses)]
     for place in losses.sets:
         total.update(_identity(place))
         read = losses.read(place, columns)
