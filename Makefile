@@ -53,6 +53,7 @@ bench: .venv/installed-test ## the figures in the README, measured side by side
 docs: .venv/installed-test ## the generated tables in docs/
 	$(BIN)/python -m benchmarks.exact_risks_table
 	$(BIN)/python -m benchmarks.operating_characteristics
+	$(BIN)/python -m evidence.tables_page
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

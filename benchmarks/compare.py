@@ -20,10 +20,11 @@ import numpy as np
 
 from benchmarks.commands import Measured, measured
 from benchmarks.metric_cards import cards_of
+from icl_bench.places import Place
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader, write_unit
 from icl_bench.tables.manifest import Manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader, write_unit
 
 SECONDS, BYTES = 5.0, 1e9
 FORMATS = ("terminal", "markdown", "json", "junit", "github")
@@ -88,11 +89,7 @@ def _header(label: str, severity: float, block: int, rows: int, sizes: int, mode
     return UnitHeader(
         run_digest=digest,
         prompt_digest=f"{severity}/{block}",
-        scenario=label,
-        severity=severity,
-        severity_label=f"{severity:g}",
-        point=(severity,),
-        identity=None,
+        place=Place(label, (severity,)),
         seed=0,
         block=block,
         n_prompts=rows,

@@ -34,6 +34,7 @@ from icl_bench.laws.moments import Moments
 from icl_bench.models.attention.linear_self_attention import TrainedLayer
 from icl_bench.models.networks.checkpoint import Checkpoint
 from icl_bench.networks.linear_self_attention import CornerLayer
+from icl_bench.places import Place
 from icl_bench.plan import PromptSet, make_plan
 from icl_bench.protocols import LinearLearner, Scenario
 from icl_bench.run import Run
@@ -42,8 +43,8 @@ from icl_bench.statistics.intervals import mean_interval
 from icl_bench.statistics.tails import hill_index
 from icl_bench.suite import ModelSpec, PromptSettings, Suite
 from icl_bench.suite_file import load_suite
-from icl_bench.tables.io import UnitHeader, read_header, read_unit_losses
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.units import UnitHeader, read_header, read_unit_losses
 from icl_bench.theory.least_squares import ols_risk, ols_shifted_risk
 from icl_bench.theory.linear_self_attention import one_layer_risk
 
@@ -242,14 +243,14 @@ class Question:
 
 def questions(run: Run, suite: Suite) -> Iterator[Question]:
     """Yield every prompt set of a finished run of one seed, with all that is stored of it."""
-    units: dict[tuple[str, tuple[float | None, ...]], list[tuple[UnitHeader, Path]]] = {}
+    units: dict[Place, list[tuple[UnitHeader, Path]]] = {}
     for path in sorted((run.path / "losses").glob("*.parquet")):
         header = read_header(path)
-        units.setdefault((header.scenario, header.point), []).append((header, path))
+        units.setdefault(header.place, []).append((header, path))
     for prompt_set in make_plan(suite).prompt_sets:
-        if (prompt_set.label, prompt_set.point) not in units:
+        if prompt_set.place not in units:
             continue  # a run narrowed to other scenarios
-        blocks = sorted(units[prompt_set.label, prompt_set.point], key=lambda block: block[0].block)
+        blocks = sorted(units[prompt_set.place], key=lambda block: block[0].block)
         law = cell_law(suite, prompt_set).law
         yield Question(prompt_set, law, _drawn_parameters(law, prompt_set), tuple(_cells(blocks)))
 
@@ -358,10 +359,8 @@ def _compared_column(suite: Suite, question: Question, cell: Cell, column: int) 
         expected = np.broadcast_to(exact, measured.shape)
         estimate = mean_interval((measured - expected)[:, None], cell.cluster_size)
         means, stderr = (float(measured.mean()), float(expected.mean())), float(estimate.stderr[0])
-        where = question.prompt_set
-        return Comparison(
-            truth, where.label, where.severity_label, cell.model, cell.sizes[column], *means, stderr, power
-        )
+        where = question.prompt_set.place
+        return Comparison(truth, where.scenario, where.label, cell.model, cell.sizes[column], *means, stderr, power)
 
     noise = question.parameters.noise_tail
     if noise is not None and noise > MOMENTS_OF_NOISE and bool((exact > ROUNDING * power).all()):
@@ -384,7 +383,7 @@ def _hold_to_bounds(suite: Suite, question: Question, cell: Cell, column: int) -
     """
     exact, unit = cell.columns["exact_risk"][:, column], question.power + (question.law.noise.variance or 0.0)
     use = next(spec.use for spec in suite.models if spec.label == cell.model)
-    where = f"{question.prompt_set.label} {question.prompt_set.severity_label}, {cell.model}, k = {cell.sizes[column]}"
+    where = f"{question.prompt_set.place.name}, {cell.model}, k = {cell.sizes[column]}"
     if not bool((exact >= -ROUNDING * unit).all()):
         raise OutOfBoundsError(f"{where}: an exact risk of {exact.min():.3g}, expected none below 0")
     caps = (exact.max(), PROMPT_CAP, "of one prompt"), (exact.mean(), CELL_CAP, "of a cell")

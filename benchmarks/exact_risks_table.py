@@ -26,7 +26,7 @@ from benchmarks.exact_risks import (
 from icl_bench import catalogue, run_suite
 from icl_bench.assembly.laws import base_law
 from icl_bench.laws.law import PromptLaw
-from icl_bench.suite import severity_label
+from icl_bench.places import severity_text
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "exact-risks.md"
 
@@ -72,7 +72,7 @@ def shown_severities(found: Sequence[Comparison], law: PromptLaw) -> dict[str, s
     shown: dict[str, str] = {}
     for (scenario, severity), count in counts.items():
         identity = catalogue.build("scenarios", scenario, {}).identity(law)
-        unshifted = severity and identity is not None and severity == severity_label((identity,))
+        unshifted = severity and identity is not None and severity == severity_text((identity,))
         if not unshifted and count >= most.get(scenario, 0):
             most[scenario], shown[scenario] = count, severity
     return shown

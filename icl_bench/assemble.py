@@ -140,7 +140,14 @@ def _card(spec: MetricSpec, label: str, metric: Metric) -> MetricCard:
         level=declared(metric, "level") if metric.statistic == "quantile" else None,
         reference=declared(metric, "reference") if metric.role == "distance" else None,
         arguments=json.loads(json.dumps(dict(spec.arguments), default=str)),  # a TOML date is no JSON
+        meaning=_first_line(type(metric)),
     )
+
+
+def _first_line(cls: type) -> str:
+    """Return the first line of a class's own docstring; empty without one, for which a dataclass has its signature."""
+    doc = (cls.__doc__ or "").strip()
+    return "" if doc.startswith(f"{cls.__name__}(") else doc.partition("\n")[0]
 
 
 def model_digest(suite: Suite, spec: ModelSpec) -> str:

@@ -14,10 +14,9 @@ from icl_bench.evaluate.block import evaluate_block
 from icl_bench.plan import Block, Plan
 from icl_bench.protocols import Executor, Outcome
 from icl_bench.run_folder import RunFolder
-from icl_bench.scoring import Stored
 from icl_bench.suite import Suite
-from icl_bench.tables.io import UnitHeader, in_memory, write_unit
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.units import Stored, UnitHeader, in_memory, write_unit
 
 GRACE_SECONDS = 60.0
 """Beyond its models' time limits, how long a job may take to draw, score and write before its worker is replaced."""
@@ -98,7 +97,7 @@ def execute(
             if outcome.status == "ok":
                 for stored in outcome.value.outcomes:
                     folder.add(Stored(outcome.job.unit, outcome.value, stored))
-                progress.advance(outcome.job.block.prompt_set.label)
+                progress.advance(outcome.job.block.prompt_set.place.scenario)
             else:
                 again.append(_without_culprit(outcome, conditions, progress.note))
         jobs = again
@@ -119,11 +118,11 @@ def _without_culprit(outcome: Outcome, conditions: Conditions, note: Callable[[s
         culprit = ""
     if culprit in ("", PROMPTS) or culprit in job.given_up:
         raise UsageError(
-            f"a worker was lost while drawing {job.block.prompt_set.label}, not in a model: {outcome.message};"
+            f"a worker was lost while drawing {job.block.prompt_set.place.scenario}, not in a model: {outcome.message};"
             " run the same command again to continue, with fewer --workers if memory is short"
         )
     message = outcome.message
     if outcome.status == "timeout":
         message = f"no answer within {conditions.time_limit:g} s; its worker had to be stopped"
-    note(f"{culprit} on {job.block.prompt_set.label}: {message}")
+    note(f"{culprit} on {job.block.prompt_set.place.scenario}: {message}")
     return dataclasses.replace(job, given_up={**job.given_up, culprit: (outcome.status, message)})

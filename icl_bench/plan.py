@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from icl_bench.patterns import matching
+from icl_bench.places import Place
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.suite import ScenarioSpec, Severity, Suite, severity_label
+from icl_bench.suite import ScenarioSpec, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,25 +17,14 @@ class PromptSet:
     """All prompts of one scenario, severity and seed; with a model, a cell."""
 
     scenario: int  # index into suite.scenarios
-    label: str
-    point: tuple[Severity, ...]
+    place: Place
     seed: int
     n_prompts: int
 
     @property
-    def severity(self) -> Severity:
-        """The dial, None when there is none or more than one."""
-        return self.point[0] if len(self.point) == 1 else None
-
-    @property
-    def severity_label(self) -> str:
-        """The dial as text."""
-        return severity_label(self.point)
-
-    @property
     def key(self) -> str:
         """Name of the set among a run's prompt digests: scenario/severity/seed."""
-        return "/".join(part for part in (self.label, self.severity_label, str(self.seed)) if part)
+        return self.place.with_seed(self.seed)
 
     @property
     def n_blocks(self) -> int:
@@ -47,8 +37,8 @@ class PromptSet:
 
     def file_stem(self, block: int) -> str:
         """Return the start of the name of this block's units: readable, safe in any file system."""
-        dial = "x".join(f"{value:.6g}" for value in self.point if value is not None)
-        text = "_".join(part for part in (self.label, dial, f"s{self.seed}", f"b{block:06d}") if part)
+        dial = "x".join(f"{value:.6g}" for value in self.place.severities if value is not None)
+        text = "_".join(part for part in (self.place.scenario, dial, f"s{self.seed}", f"b{block:06d}") if part)
         return re.sub(r"[^A-Za-z0-9._+-]", "-", text)
 
 
@@ -84,7 +74,7 @@ def prompt_sets(spec: ScenarioSpec, index: int) -> Iterator[PromptSet]:
     """Yield the prompt sets of one scenario of a suite."""
     for point in spec.points:
         for seed in spec.prompts.seeds:
-            yield PromptSet(index, spec.label, point, seed, spec.prompts.n_prompts)
+            yield PromptSet(index, Place(spec.label, point), seed, spec.prompts.n_prompts)
 
 
 def make_plan(suite: Suite, models: Sequence[str] = (), scenarios: Sequence[str] = ()) -> Plan:

@@ -28,14 +28,15 @@ from icl_bench.protocols import Executor, Metric, Outcome
 from icl_bench.provenance import now, provenance
 from icl_bench.run_folder import RunFolder, open_run_folder
 from icl_bench.run_scores.scores import run_scores
-from icl_bench.scoring import MetricColumns, ScoredSet, ScoringJob, Stored, score_prompt_set
+from icl_bench.scoring import MetricColumns, ScoredSet, ScoringJob, score_prompt_set
 from icl_bench.seeding import checked_seeds
 from icl_bench.suite import Suite, single_shifts, with_n_prompts, with_seeds
 from icl_bench.suite_file import load_suite
-from icl_bench.tables.io import read_losses, read_scores, write_scores
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
 from icl_bench.tables.metric_cards import MetricCard
 from icl_bench.tables.schema import LOOKED_UP, PROMPTS
+from icl_bench.tables.score_table import absent_columns, read_scores, write_scores
+from icl_bench.tables.units import Stored, read_losses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,8 +58,13 @@ class Run:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """scores.parquet as a pandas frame: one row per cell, context size and metric."""
-        return read_scores(self.path / "scores.parquet").to_pandas()  # type: ignore[no-any-return]
+        """scores.parquet as a pandas frame: one row per cell, context size and metric.
+
+        `attrs["absent"]` maps the columns that an older icl-bench did not write to the reason why they are null.
+        """
+        frame: pd.DataFrame = read_scores(self.path / "scores.parquet").to_pandas()
+        frame.attrs["absent"] = absent_columns(self.path / "scores.parquet")
+        return frame
 
     @property
     def losses(self) -> pd.DataFrame:
@@ -166,7 +172,7 @@ def check_suite(suite: Suite, plan: Plan) -> dict[str, Metric]:
     in_training = training_problems(suite)
     if in_training:  # no cell can be had without it
         raise SuiteError([*problems, *in_training])
-    asked = {(prompt_set.scenario, prompt_set.point): prompt_set for prompt_set in plan.prompt_sets}
+    asked = {(prompt_set.scenario, prompt_set.place): prompt_set for prompt_set in plan.prompt_sets}
     for (scenario, _), prompt_set in asked.items():
         try:
             cell_law(suite, prompt_set)
@@ -241,7 +247,7 @@ def _score(
     columns = tuple(MetricColumns(label, card) for label, card in manifest.metric_cards.items())
     finished = dict(_finished_cells(suite, folder))
     jobs = [
-        ScoringJob(place, suite.name, suite.version, columns, cells) for place, cells in enumerate(finished.values())
+        ScoringJob(number, suite.name, suite.version, columns, cells) for number, cells in enumerate(finished.values())
     ]
     rows = _judged_rows(_in_order(pool.map(score_prompt_set, jobs, None)), note)
     write_scores(folder.path / "scores.parquet", list(itertools.chain.from_iterable(rows)))
@@ -285,12 +291,12 @@ def _judged_rows(scored_sets: Iterable[ScoredSet], note: Callable[[str], None]) 
 def _in_order(outcomes: Iterable[Outcome]) -> Iterator[ScoredSet]:
     """Yield scored prompt sets in the order of the run, whichever is done first: sums then have the same last bits."""
     waiting: dict[int, ScoredSet] = {}
-    place = 0
+    number = 0
     for outcome in outcomes:
-        waiting[outcome.job.place] = outcome.value or score_prompt_set(outcome.job)  # here, should a worker have died
-        while place in waiting:
-            yield waiting.pop(place)
-            place += 1
+        waiting[outcome.job.number] = outcome.value or score_prompt_set(outcome.job)  # here, should a worker have died
+        while number in waiting:
+            yield waiting.pop(number)
+            number += 1
 
 
 def _finished_cells(suite: Suite, folder: RunFolder) -> Iterator[tuple[PromptSet, dict[str, list[Stored]]]]:

@@ -8,18 +8,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from icl_bench.errors import RunFolderError, TableError
+from icl_bench.files import locked
+from icl_bench.places import Place
 from icl_bench.plan import Block, PromptSet
-from icl_bench.scoring import Stored
 from icl_bench.tables.baseline import FILE as BASELINE_FILE
-from icl_bench.tables.io import in_memory, verify_unit
 from icl_bench.tables.manifest import Manifest, read_manifest
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.units import Stored, in_memory, verify_unit
 
-Key = tuple[str, tuple[float | None, ...], int, int, str]
-"""scenario label, severities, seed, block, model"""
+Key = tuple[Place, int, int, str]
+"""place, seed, block, model"""
 
 _OWN = ("manifest.json", "scores.parquet", "losses", "working", ".lock")
 
@@ -66,8 +65,7 @@ class RunFolder:
     def add(self, stored: Stored) -> None:
         """Record one model's outcome on one block."""
         header = stored.header
-        key = (header.scenario, header.point, header.seed, header.block, stored.outcome.model)
-        self.finished[key] = stored
+        self.finished[header.place, header.seed, header.block, stored.outcome.model] = stored
 
     def lacking(self, block: Block) -> tuple[str, ...]:
         """Return the models of a block that have no outcome yet, `(prompts)` first among them."""
@@ -76,7 +74,7 @@ class RunFolder:
 
     def get(self, prompt_set: PromptSet, block: int, model: str) -> Stored | None:
         """Return what is stored of one model on one block."""
-        return self.finished.get((prompt_set.label, prompt_set.point, prompt_set.seed, block, model))
+        return self.finished.get((prompt_set.place, prompt_set.seed, block, model))
 
     def new_unit(self, block: Block) -> Path:
         """Return a path for a unit of `block` that no other unit has."""
@@ -107,25 +105,6 @@ def open_run_folder(path: Path, manifest: Manifest, fresh: bool) -> Iterator[Run
         shutil.rmtree(folder.working, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Create a folder and hold it against a second command; RunFolderError when it is in use or unwritable."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout as error:
-        raise RunFolderError(f"{path} is in use by another run; wait for it, or give another --out") from error
-    except OSError as error:
-        raise RunFolderError(f"{path} cannot be written: {error.strerror}; give another --out") from error
-    try:
-        yield
-    except PermissionError as error:
-        raise RunFolderError(f"{path} cannot be written: {error.strerror}; give another --out") from error
-    finally:
-        lock.release()
-
-
 def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
     """Refuse a folder that is not this run's; empty it of an older run when `fresh`."""
     others = [item.name for item in path.iterdir() if item.name not in _OWN]
@@ -143,10 +122,12 @@ def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
     if not has_manifest:
         return
     older = read_manifest(path)
-    if older.run_digest == manifest.run_digest:
+    if (older.run_digest, older.schema_version) == (manifest.run_digest, manifest.schema_version):
         return
     if older.suite != manifest.suite or older.suite_version != manifest.suite_version:
         what = f"results of the suite {older.suite!r} version {older.suite_version}"
+    elif older.schema_version != manifest.schema_version:
+        what = f"tables of schema version {older.schema_version}, where this icl-bench writes {manifest.schema_version}"
     elif older.code_digest != manifest.code_digest:
         what = "results computed by another state of icl-bench's code"
     elif older.device != manifest.device:

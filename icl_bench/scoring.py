@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from icl_bench.places import Place
 from icl_bench.statistics.contrasts import ratio_interval
 from icl_bench.statistics.groups import worst_group
 from icl_bench.statistics.intervals import Estimate, mean_interval
 from icl_bench.statistics.looked_up import by_prompt
 from icl_bench.statistics.quantiles import Quantiles, ordered_quantiles, quantile_interval
 from icl_bench.statistics.tails import Tails, tails
-from icl_bench.tables.io import ModelOutcome, UnitHeader, read_unit_losses
 from icl_bench.tables.metric_cards import MetricCard, group_column
-from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS, scores_schema
+from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS, WORST_FIRST, scores_schema
+from icl_bench.tables.units import ModelOutcome, Stored, UnitHeader, read_unit_losses
 
 Array = NDArray[np.float64]
-_WORST_FIRST = ("error", "timeout", "nan", "skipped")
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One model's losses on one block, where they lie."""
-
-    path: Path
-    header: UnitHeader
-    outcome: ModelOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +35,7 @@ class MetricColumns:
 class ScoringJob:
     """One scenario, severity and seed to be scored: `cells` maps each model to all of its blocks, in order."""
 
-    place: int  # among the run's prompt sets
+    number: int  # among the run's prompt sets
     suite: str
     suite_version: int
     metrics: tuple[MetricColumns, ...]
@@ -57,16 +47,16 @@ class ScoredSet:
     """The score rows of one prompt set, and what its looked-up answers are told from."""
 
     rows: list[dict[str, Any]]
-    unsaid: Mapping[tuple[str, str, int, str], Array]  # scenario, severity label, seed, model -> U (prompt,)
+    unsaid: Mapping[tuple[Place, int, str], Array]  # place, seed, model -> U (prompt,)
 
 
 def score_prompt_set(job: ScoringJob) -> ScoredSet:
     """Return the score rows of one prompt set; no cell is judged looked up yet."""
-    unsaid: dict[tuple[str, str, int, str], Array] = {}
+    unsaid: dict[tuple[Place, int, str], Array] = {}
     return ScoredSet(list(_rows(job, unsaid)), unsaid)
 
 
-def _rows(job: ScoringJob, unsaid: dict[tuple[str, str, int, str], Array]) -> Iterator[dict[str, Any]]:
+def _rows(job: ScoringJob, unsaid: dict[tuple[Place, int, str], Array]) -> Iterator[dict[str, Any]]:
     """Yield the score rows of all models; put the U of each that answered into `unsaid`."""
     cells = job.cells
     shared = _gather(cells[PROMPTS]) if PROMPTS in cells and not _failed(cells[PROMPTS]) else {}
@@ -83,8 +73,7 @@ def _rows(job: ScoringJob, unsaid: dict[tuple[str, str, int, str], Array]) -> It
         losses = shared if model == PROMPTS else shared | _gather(blocks)
         if model != PROMPTS and LOOKED_UP_COLUMN in losses:
             header = blocks[0].header
-            place = (header.scenario, header.severity_label, header.seed)
-            unsaid[(*place, model)] = by_prompt(losses[LOOKED_UP_COLUMN])
+            unsaid[header.place, header.seed, model] = by_prompt(losses[LOOKED_UP_COLUMN])
         ordered = {name: _ordered(losses[name]) for name in {metric.card.of for metric in wanted} & losses.keys()}
         for metric in wanted:
             yield from _metric_rows(base, metric, blocks, losses, ordered)
@@ -93,7 +82,7 @@ def _rows(job: ScoringJob, unsaid: dict[tuple[str, str, int, str], Array]) -> It
 def _failed(blocks: Sequence[Stored]) -> ModelOutcome | None:
     """Return the worst outcome among the blocks of a cell, None when all are well."""
     outcomes = [stored.outcome for stored in blocks if stored.outcome.status != "ok"]
-    return min(outcomes, key=lambda outcome: _WORST_FIRST.index(outcome.status)) if outcomes else None
+    return min(outcomes, key=lambda outcome: WORST_FIRST.index(outcome.status)) if outcomes else None
 
 
 def _gather(blocks: Sequence[Stored]) -> dict[str, Array]:
@@ -118,10 +107,11 @@ def _base_row(job: ScoringJob, model: str, blocks: Sequence[Stored]) -> dict[str
         suite=job.suite,
         suite_version=job.suite_version,
         model=model,
-        scenario=header.scenario,
-        severity=header.severity,
-        severity_label=header.severity_label,
-        identity=header.identity,
+        scenario=header.place.scenario,
+        severity=header.place.severity,
+        severity_label=header.place.label,
+        severities=list(header.place.severities),
+        identity=header.place.identity,
         seed=header.seed,
         n_prompts=sum(stored.header.n_prompts for stored in blocks),
         status="ok",

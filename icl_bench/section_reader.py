@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from icl_bench import catalogue
 from icl_bench.errors import DocumentError, PluginError, nearest
-from icl_bench.suite import Factor, PromptSettings, Severity
+from icl_bench.places import Severity
+from icl_bench.suite import Factor, PromptSettings
 from icl_bench.suite_sections import FactorAtSection, PromptsSection, Section
 from icl_bench.toml_lines import TomlLines
 

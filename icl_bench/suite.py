@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from icl_bench import catalogue
-
-Severity = float | None
+from icl_bench.places import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +142,6 @@ class Suite:
             del part["where"]
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def severity_label(point: tuple[Severity, ...]) -> str:
-    """Return severities as text: `0.333`, `2 x 0.25` for a product, empty without a dial."""
-    return " x ".join(f"{severity:.4g}" for severity in point if severity is not None)
 
 
 def single_shifts(suite: Suite) -> dict[str, tuple[str, ...]]:

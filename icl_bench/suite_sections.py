@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from icl_bench.places import severity_text
 from icl_bench.seeding import checked_seeds
 
 LONGEST_CONTEXT = 65_536
@@ -51,6 +52,14 @@ def _severities(value: object) -> tuple[float, ...]:
         raise ValueError("expected numbers only (inf is one, nan is not)")
     if len({float(item) for item in value}) != len(value):
         raise ValueError("expected each severity once")
+    named: dict[str, float] = {}
+    for item in value:
+        other = named.setdefault(severity_text((float(item),)), item)
+        if other != item:  # tables, reports and scores name a severity by its text
+            raise ValueError(
+                f"expected severities that differ in their first 4 digits: {other!r} and {item!r} would both be"
+                f" {severity_text((float(item),))} in tables"
+            )
     return tuple(float(item) for item in value)
 
 

@@ -81,7 +81,7 @@ def _function_classes(suite: Suite, seconds: float | None) -> Iterator[Finding]:
 
 def _scenarios(suite: Suite, seconds: float | None) -> Iterator[Finding]:
     for prompt_set in make_plan(suite).prompt_sets:
-        what = f"scenario {prompt_set.label} {prompt_set.severity_label} seed {prompt_set.seed}".replace("  ", " ")
+        what = f"scenario {prompt_set.place.name} seed {prompt_set.seed}"
         yield Finding(what, _problem(partial(_draws, suite, prompt_set), seconds))
     factors = [(spec.prompts, factor) for spec in suite.scenarios for factor in spec.factors]
     factors += [(suite.prompts, factor) for training in _trainings(suite) for factor in training.factors or ()]

@@ -12,8 +12,9 @@ from icl_bench.assembly.laws import base_law
 from icl_bench.assembly.products import shifted_by
 from icl_bench.errors import DocumentError, SuiteError
 from icl_bench.laws.law import PromptLaw
+from icl_bench.places import Severity
 from icl_bench.protocols import Scenario
-from icl_bench.suite import Factor, PromptSettings, Severity
+from icl_bench.suite import Factor, PromptSettings
 
 TABLE_DIMS = 10
 """Columns of the bundled table."""

@@ -52,6 +52,19 @@ CORPUS: dict[str, tuple[str, str, str, int | None]] = {
     "name too long": ('"good"', f'"{"x" * 200}"', "at most 80", 2),
     "unknown table": ("[training]", "[trainning]", "did you mean 'training'?", 11),
     "unknown key": ("noise_std", "noise_sd", "did you mean 'noise_std'?", 8),
+    "severities of one text": (
+        "severities = [1.0, 2.0]",
+        "severities = [1000.1, 2.0, 1000.2]",
+        "1000.1 and 1000.2 would both be 1000 in tables",
+        19,
+    ),
+    "severities of one text in a product": (
+        'use = "covariate/scale"\nseverities = [1.0, 2.0]',
+        'product = [{ use = "covariate/scale", severities = [2.0, 2.00001] }, { use = "noise/variance",'
+        " severities = [4.0] }]",
+        "2.0 and 2.00001 would both be 2 in tables",
+        18,
+    ),
     "prompts missing": (
         "[prompts]\nn_dims = 3\ncontext_sizes = [0, 2, 4]\nnoise_std = 0.5\nn_prompts = 256\n",
         "",

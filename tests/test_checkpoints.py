@@ -22,9 +22,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from icl_bench import catalogue
+from icl_bench import catalogue, files
 from icl_bench.assemble import build_model, load_model, model_digest
-from icl_bench.checkpoints import folder as folder_module
 from icl_bench.checkpoints.card import Card, DataLaw, Recipe, plain_arguments
 from icl_bench.checkpoints.card_file import card_text, parse_card
 from icl_bench.checkpoints.folder import read_checkpoint, write_checkpoint
@@ -322,7 +321,7 @@ def test_a_crash_at_any_point_of_a_replacement_leaves_the_old_or_the_new(
             return call
 
         with monkeypatch.context() as patched:
-            patched.setattr(folder_module.os, "fsync", deadly(os.fsync))
+            patched.setattr(files.os, "fsync", deadly(os.fsync))
             patched.setattr(Path, "replace", deadly(Path.replace))
             patched.setattr(Path, "unlink", deadly(Path.unlink))
             with contextlib.suppress(Killed):
@@ -345,7 +344,7 @@ def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(folder_module.os, "fsync", full)
+        patched.setattr(files.os, "fsync", full)
         with pytest.raises(OutputError, match="No space left on device"):
             write_checkpoint(folder, GPT2(**TINY, seed=7).initial(3), card_for("gpt2", TINY), replace=True)
     assert read_checkpoint(folder).card == before

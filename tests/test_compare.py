@@ -35,16 +35,16 @@ from icl_bench.compare.judging import cell_weights
 from icl_bench.compare.pairing import pair
 from icl_bench.compare.pooling import cluster_rows, whole_clusters
 from icl_bench.compare.settings import Settings
+from icl_bench.places import Place
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader, write_scores, write_unit
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
 from icl_bench.tables.metric_cards import MetricCard
 from icl_bench.tables.schema import PROMPTS, SCHEMA_KEY
+from icl_bench.tables.score_table import write_scores
+from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader, write_unit
 
 from .conftest import ROOT, Command
-
-Place = tuple[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Synthetic:
     """A run whose losses are known: squared normals times a factor per model, `jitter` of them of its own."""
 
     factors: Mapping[str, float] = field(default_factory=lambda: {"one": 1.0, "two": 1.0})
-    places: tuple[Place, ...] = (("base", None), ("covariate/scale", 2.0), ("covariate/scale", 3.0))
+    places: tuple[tuple[str, float | None], ...] = (("base", None), ("covariate/scale", 2.0), ("covariate/scale", 3.0))
     seeds: tuple[int, ...] = (0,)
     n_prompts: int = 512
     sizes: tuple[int, ...] = (2, 4, 8)
@@ -106,7 +106,7 @@ class Synthetic:
         signal = dataclasses.replace(own, use="zero_error", role="signal", needs_model=False, of="zero_error")
         return {self.column: own, **({"zero_error": signal} if self.with_signal else {})}
 
-    def _unit(self, number: int, place: Place, seed: int, block: int) -> Unit:
+    def _unit(self, number: int, place: tuple[str, float | None], seed: int, block: int) -> Unit:
         rows = min(BLOCK_SIZE, self.n_prompts - block * BLOCK_SIZE)
         tails = (self.tail,) * len(self.sizes)
         outcomes = [ModelOutcome(PROMPTS, "", "ok", "", 0.0, {}, {"zero_error": tails} if self.with_signal else {})]
@@ -124,11 +124,7 @@ class Synthetic:
         header = UnitHeader(
             run_digest="r",
             prompt_digest=f"{place}/{seed}/{block}/{self.salt}",
-            scenario=place[0],
-            severity=place[1],
-            severity_label="" if place[1] is None else f"{place[1]:g}",
-            point=(place[1],),
-            identity=None,
+            place=Place(place[0], (place[1],)),
             seed=seed,
             block=block,
             n_prompts=rows,

@@ -18,6 +18,7 @@ from filelock import FileLock
 from icl_bench.compare.cells import Cell
 from icl_bench.compare.nightly_evidence import standings
 from icl_bench.compare.nightly_state import Look, LookValue, NightlyState, WatchedCell, read_state, write_state
+from icl_bench.places import Place
 
 from .test_compare import Synthetic, invoke
 
@@ -190,7 +191,7 @@ def test_new_cells_join_later(night: Nightly) -> None:
 
 def state_of(estimates: list[list[float]]) -> NightlyState:
     """A state of one cell per column, NaN for nights without it; standard error 0.02."""
-    cells = tuple(WatchedCell(Cell("base", (None,), "", f"m{index}"), "mean") for index in range(len(estimates[0])))
+    cells = tuple(WatchedCell(Cell(Place("base", (None,)), f"m{index}"), "mean") for index in range(len(estimates[0])))
     looks = tuple(
         Look(
             f"night {number}",

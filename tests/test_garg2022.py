@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 ROOT = Path(__file__).parent.parent
 SUITE = load_suite(ROOT / "suites" / "garg2022.toml")
-SETS = {f"{place.label} {place.severity_label}".strip(): place for place in make_plan(SUITE).prompt_sets}
+SETS = {loss_set.place.name: loss_set for loss_set in make_plan(SUITE).prompt_sets}
 N_DIMS, N_POINTS = 20, 41
 
 PUBLIC = {
@@ -288,7 +288,7 @@ def test_losses_are_those_of_plain_least_squares_and_averaging(
 
 def stored(run: Run, wanted: PromptSet) -> tuple[dict[str, dict[str, NDArray[np.float32]]], tuple[int, ...]]:
     losses = open_losses(run.path)
-    (place,) = [held for held in losses.sets if (held.scenario, held.point) == (wanted.label, wanted.point)]
+    (place,) = [held for held in losses.sets if held.place == wanted.place]
     return losses.read(place, ["squared_error", "label_error"]), place.context_sizes
 
 
@@ -296,7 +296,7 @@ def test_a_fixed_rotation_leaves_every_prompt_its_own_and_has_an_interval(run: R
     scores = run.scores
     for name in PER_PROMPT:
         label = SETS[PUBLIC[name]].label
-        (cluster_size,) = {held.cluster_size for held in open_losses(run.path).sets if held.scenario == label}
+        (cluster_size,) = {held.cluster_size for held in open_losses(run.path).sets if held.place.scenario == label}
         assert cluster_size == 1
         rows = scores[(scores.scenario == label) & (scores.metric == "squared_error") & (scores.context_size == 10)]
         (row,) = rows[rows.model == "averaging"].to_dict("records")

@@ -28,7 +28,7 @@ from icl_bench.report.html.risks import Interval, read_risks
 from icl_bench.report.records import render_json
 from icl_bench.report.score_rows import ScoreRows, Statistic
 from icl_bench.report.summary import Summary, summarise
-from icl_bench.tables.io import read_score_rows
+from icl_bench.tables.score_table import read_score_rows
 from tests.browser import Browser, Page, find_chromium
 
 SUITE = """

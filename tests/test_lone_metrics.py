@@ -127,13 +127,26 @@ def own(name: str, label: str) -> str:
 
 
 LONE = {
-    "absolute_error": Lone(own("AbsoluteError", "absolute_error"), "absolute error", "absolute error [label]"),
-    "pinball": Lone('use = "pinball"\nlevel = 0.9', "pinball", "pinball [label]"),
-    "wide": Lone(own("WideError", "wide"), "90% quantile of", "90% quantile of wide [label]"),
-    "unfair": Lone(own("UnfairError", "unfair"), "worst group's mean of", "worst group's mean of unfair [label]"),
+    "absolute_error": Lone(
+        own("AbsoluteError", "absolute_error"),
+        "absolute error: |prediction - y|; unit: label.",
+        "absolute error [label]",
+    ),
+    "pinball": Lone('use = "pinball"\nlevel = 0.9', "pinball: max(level (y - q)", "pinball [label]"),
+    "wide": Lone(own("WideError", "wide"), "90% quantile of wide: size of the miss", "90% quantile of wide [label]"),
+    "unfair": Lone(
+        own("UnfairError", "unfair"),
+        "worst group's mean of unfair: size of the miss",
+        "worst group's mean of unfair [label]",
+    ),
     "closeness": Lone(own("Closeness", "closeness"), "higher is better", "closeness"),
-    "surprise": Lone(own("Surprise", "surprise"), "unit: nat", "surprise [nat]", comparable=False),
+    "surprise": Lone(
+        own("Surprise", "surprise"), "surprise: logarithm of the miss; unit: nat", "surprise [nat]", comparable=False
+    ),
     "praise": Lone(own("Praise", "praise"), "unit: label; higher is better", "praise [label]", comparable=False),
+    "label_error": Lone(
+        'use = "label_error"', "Shown: squared error to the noisy label.", "squared error to the noisy label"
+    ),
 }
 Runs = Callable[[str, float], Path]
 GOOD, BAD = 0.0, 8.0

@@ -40,7 +40,7 @@ class Cheat:
         self.known = {}
         suite = load_suite(Path(__file__).with_name("suite.toml"))
         for prompt_set in make_plan(suite).prompt_sets:
-            if prompt_set.label.startswith(only):
+            if prompt_set.place.scenario.startswith(only):
                 for block in range(prompt_set.n_blocks):
                     self.learn(cell_law(suite, prompt_set).law.draw(Streams(prompt_set.seed, block)), share)
 

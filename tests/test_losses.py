@@ -12,11 +12,12 @@ import pytest
 
 from icl_bench import run_suite
 from icl_bench.errors import NotComparableError, RunFolderError, TableError
+from icl_bench.places import Place
 from icl_bench.tables.baseline import FILE, write_baseline
-from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader, write_unit
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import Manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader, write_unit
 
 SIZES = (0, 2, 4)
 MODELS = {"ols": "d1", "ridge": "d2"}
@@ -45,7 +46,7 @@ def unit(
     (folder / "losses").mkdir(parents=True, exist_ok=True)
     label = "" if severity is None else f"{severity:g}"
     header = UnitHeader(
-        run, f"prompts{block}", scenario, severity, label, (severity,), severity is None, 0, block, 256, SIZES, 4, 1,
+        run, f"prompts{block}", Place(scenario, (severity,), severity is None), 0, block, 256, SIZES, 4, 1,
         ("squared_error",), outcomes,
     )  # fmt: skip
     stem = f"{scenario.replace('/', '-')}_{label}_b{block}"

@@ -26,8 +26,8 @@ from icl_bench.report.figures.request import KINDS
 from icl_bench.report.figures.series import BAYES, MODEL, ZERO, against_context, against_severity
 from icl_bench.report.figures.severity_axis import severity_axis
 from icl_bench.report.figures.style import MARKERS, PALETTE, decade_ticks, log_limits, look, power_text
-from icl_bench.tables.io import read_scores, write_scores
 from icl_bench.tables.manifest import read_manifest, write_manifest
+from icl_bench.tables.score_table import read_scores, write_scores
 
 SUITE = r"""
 [suite]

@@ -27,7 +27,7 @@ from icl_bench.report.points import Entry, Point
 from icl_bench.report.score_rows import Absent, Statistic, combined
 from icl_bench.report.summary import summarise
 from icl_bench.report.terminal import lines
-from icl_bench.tables.io import read_losses
+from icl_bench.tables.units import read_losses
 from icl_bench.text import short, with_half_width
 
 ROOT = Path(__file__).parent.parent

@@ -236,7 +236,7 @@ class Worsened:
 
     def read(self, place, columns, sizes=None):
         found = self.losses.read(place, columns, sizes)
-        if (place.scenario, place.severity_label) == ("covariate/scale", "2"):
+        if place.place.name == "covariate/scale 2":
             found["averaging"] = {name: np.float32(1.2) * values for name, values in found["averaging"].items()}
         return found
 
@@ -251,7 +251,7 @@ def test_changes_of_scores_are_paired_and_exact(run):
     changed = score_changes(losses, Worsened(losses), "squared_error")
     risk = float(np.mean(np.concatenate([
         losses.read(place, ["squared_error"], [SIZE])["averaging"]["squared_error"][:, 0].astype(float)
-        for place in losses.sets if (place.scenario, place.severity_label) == ("covariate/scale", "2")
+        for place in losses.sets if place.place.name == "covariate/scale 2"
     ])))  # fmt: skip
     rise = math.log10((1.2 * risk + NOISE) / (risk + NOISE))
     # one severity of three in one scenario of two; SDR leaves the unshifted severity out

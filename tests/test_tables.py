@@ -13,9 +13,11 @@ import pytest
 
 from icl_bench import read_run, run_suite
 from icl_bench.errors import IclBenchError, NotComparableError, OutputError, TableError
-from icl_bench.tables.io import read_header, read_score_rows, read_scores, read_unit_losses, replacing, verify_unit
+from icl_bench.files import replacing
 from icl_bench.tables.manifest import read_manifest
 from icl_bench.tables.schema import PROMPTS, SCHEMA_KEY, SCHEMA_VERSION, losses_schema, scores_schema
+from icl_bench.tables.score_table import read_score_rows, read_scores
+from icl_bench.tables.units import read_header, read_unit_losses, verify_unit
 
 
 @pytest.fixture

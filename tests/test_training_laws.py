@@ -22,7 +22,7 @@ from icl_bench.networks.linear_self_attention import CornerLayer
 from icl_bench.plan import make_plan
 from icl_bench.protocols import Model
 from icl_bench.suite_file import load_suite
-from icl_bench.tables.io import read_training
+from icl_bench.tables.training_table import read_training
 from icl_bench.theory.linear_self_attention import global_minimum, one_layer_risk
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.recipe_file import load_recipe

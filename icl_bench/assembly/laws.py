@@ -15,9 +15,10 @@ from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import STAGES, PromptLaw
 from icl_bench.laws.parts import RowsPart, TaskPart
 from icl_bench.laws.sizes import Sizes
+from icl_bench.places import Severity
 from icl_bench.plan import PromptSet
 from icl_bench.seeding import Streams
-from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Severity, Suite
+from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Suite
 
 
 def base_law(settings: PromptSettings, folder: Path | None = None) -> PromptLaw:
@@ -131,13 +132,13 @@ def cell_law(suite: Suite, prompt_set: PromptSet) -> CellLaw:
     """Return the law that a prompt set draws from; SuiteError when it cannot be had."""
     spec = suite.scenarios[prompt_set.scenario]
     base = base_law(spec.prompts, suite.folder)
-    law = shifted(suite, spec, base, prompt_set.point)
+    law = shifted(suite, spec, base, prompt_set.place.severities)
     problem = _law_problem(law)
     if problem:
-        raise SuiteError([f"scenario {spec.label!r} at {prompt_set.severity_label or 'no severity'}: {problem}"])
+        raise SuiteError([f"scenario {spec.label!r} at {prompt_set.place.label or 'no severity'}: {problem}"])
     is_product = len(spec.factors) > 1
-    identity = None if is_product else prompt_set.severity == _identity(suite, spec, base)
-    return CellLaw(law, identity, _headline(suite, spec, base, law, prompt_set.point))
+    identity = None if is_product else prompt_set.place.severity == _identity(suite, spec, base)
+    return CellLaw(law, identity, _headline(suite, spec, base, law, prompt_set.place.severities))
 
 
 def _law_problem(law: PromptLaw) -> str | None:

@@ -13,8 +13,9 @@ from icl_bench.errors import DocumentError
 from icl_bench.laws.dials import factor_name, stage_of
 from icl_bench.laws.law import STAGES, PromptLaw
 from icl_bench.laws.sizes import Sizes
+from icl_bench.places import Severity
 from icl_bench.protocols import Scenario
-from icl_bench.suite import Factor, Severity
+from icl_bench.suite import Factor
 
 
 def told(question: Callable[[Any], str | None], plugin: object) -> str | None:

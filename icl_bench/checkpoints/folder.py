@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from icl_bench.checkpoints.weights import (
     weights_digest,
 )
 from icl_bench.errors import CheckpointError, OutputError
+from icl_bench.files import whole
 from icl_bench.networks.architecture import Architecture
 from icl_bench.networks.learner import Learner
 
@@ -60,8 +60,10 @@ def write_checkpoint(folder: str | Path, learner: nn.Module, card: Card, *, repl
     text = card_text(card)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / weights.file, save(tensors, {"format": "pt"}))
-        _write(folder / CARD, text.encode())
+        with whole(folder / weights.file) as temporary:
+            temporary.write_bytes(save(tensors, {"format": "pt"}))
+        with whole(folder / CARD) as temporary:
+            temporary.write_text(text, encoding="utf-8")
         _tidy(folder, weights.file)
     except OSError as error:
         raise OutputError(
@@ -88,25 +90,6 @@ def _free_name(folder: Path) -> str:
     except CheckpointError:
         return WEIGHTS[0]
     return WEIGHTS[1] if taken == WEIGHTS[0] else WEIGHTS[0]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside, synced, renamed, and the rename synced."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_checkpoint(folder: str | Path, architecture: Architecture | None = None) -> Checkpoint:

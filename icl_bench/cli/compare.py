@@ -166,7 +166,7 @@ def _show(shown: View, format_name: str, destination: Path | None, verbose: bool
     """Print or write a comparison."""
     from icl_bench.compare.formats import GITHUB, RENDERERS, TERMINAL
     from icl_bench.compare.terminal import lines
-    from icl_bench.tables.io import write_text
+    from icl_bench.files import write_text
 
     if format_name == GITHUB:
         _summarise_job(shown)

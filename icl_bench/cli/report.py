@@ -84,7 +84,7 @@ def _plain(summaries: list[Summary]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from icl_bench.tables.io import write_text
+    from icl_bench.files import write_text
 
     write_text(path, text + "\n")
     say(f"wrote {path}")

@@ -216,13 +216,13 @@ def _of_model(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _of_scenario(spec: ScenarioSpec) -> dict[str, Any]:
-    from icl_bench.suite import severity_label
+    from icl_bench.places import severity_text
 
     return {
         "name": spec.label,
         "use": [factor.use for factor in spec.factors],
         "arguments": [dict(factor.arguments) for factor in spec.factors],
-        "severities": [severity_label(point) for point in spec.points],
+        "severities": [severity_text(point) for point in spec.points],
         "n_prompts": spec.prompts.n_prompts,
     }
 

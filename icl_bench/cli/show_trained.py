@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from icl_bench.suite import Factor, Severity, TrainingSettings
+    from icl_bench.places import Severity
+    from icl_bench.suite import Factor, TrainingSettings
 
 
 def recipe(path: Path) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from icl_bench.compare.metric import common_metric, loss_columns
 from icl_bench.compare.settings import ALL
 from icl_bench.errors import IncompleteError, OutputError, UsageError
 from icl_bench.tables.baseline import write_baseline
-from icl_bench.tables.io import read_score_rows, write_scores
 from icl_bench.tables.loss_sets import Losses, LossSet
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import BASELINE, read_manifest, write_manifest
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.score_table import read_score_rows, write_scores
 
 _OWN = ("manifest.json", "baseline.parquet", "scores.parquet", ".gitattributes", "README.md")
 
@@ -45,11 +45,14 @@ def check_baseline_folder(folder: Path) -> None:
 def check_complete(head: Losses, allow_missing: bool) -> None:
     """Raise IncompleteError when HEAD did not end or has failed cells, unless allowed; always when no cell is ok."""
     cells = [
-        (place, model, cell.status) for place in head.sets for model, cell in place.cells.items() if model != PROMPTS
+        (loss_set, model, cell.status)
+        for loss_set in head.sets
+        for model, cell in loss_set.cells.items()
+        if model != PROMPTS
     ]
     if not any(status == "ok" for _, _, status in cells):
         raise IncompleteError(f"--update: no cell of {head.folder} is ok: it would make a baseline of nothing")
-    failed = [f"{model} on {place.name} ({status})" for place, model, status in cells if status in FAILED]
+    failed = [f"{model} on {loss_set.name} ({status})" for loss_set, model, status in cells if status in FAILED]
     if failed and not allow_missing:
         raise IncompleteError(
             f"--update: {len(failed)} cells of {head.folder} failed, such as {failed[0]}; mend them and run again,"
@@ -73,14 +76,14 @@ def update(folder: Path, head: Losses, wanted_metric: str | None, sizes: str | N
     check_complete(head, allow_missing)
     metric = common_metric(head, head, wanted_metric)
     columns = [metric, *_prompt_losses(head)]
-    kept = [place.context_sizes if sizes == ALL else (place.headline_size,) for place in head.sets]
+    kept = [loss_set.context_sizes if sizes == ALL else (loss_set.headline_size,) for loss_set in head.sets]
     rows = _thinned_scores(head, sizes == ALL)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror or error}; give another folder") from error
     write_baseline(folder, head, columns, kept)
-    write_scores(folder / "scores.parquet", rows)
+    write_scores(folder / "scores.parquet", rows, head.manifest.schema_version)
     write_manifest(folder, dataclasses.replace(head.manifest, kind=BASELINE))  # last: it says that the rest is there
     return baseline_digest(open_losses(folder))
 
@@ -102,9 +105,9 @@ def baseline_digest(losses: Losses) -> str:
     """
     total = hashlib.blake2b(digest_size=4)
     columns = [*loss_columns(losses), *_prompt_losses(losses)]
-    for place in losses.sets:
-        total.update(_identity(place))
-        read = losses.read(place, columns)
+    for loss_set in losses.sets:
+        total.update(_identity(loss_set))
+        read = losses.read(loss_set, columns)
         for model in sorted(read):
             for column in sorted(read[model]):
                 total.update(f"{model}/{column}".encode())
@@ -112,7 +115,13 @@ def baseline_digest(losses: Losses) -> str:
     return total.hexdigest()
 
 
-def _identity(place: LossSet) -> bytes:
-    statuses = {model: cell.status for model, cell in place.cells.items()}
-    parts = [place.scenario, list(place.point), place.seed, place.n_prompts, list(place.context_sizes)]
-    return json.dumps([*parts, list(place.digests), statuses], sort_keys=True).encode()
+def _identity(loss_set: LossSet) -> bytes:
+    statuses = {model: cell.status for model, cell in loss_set.cells.items()}
+    parts = [
+        loss_set.place.scenario,
+        list(loss_set.place.severities),
+        loss_set.seed,
+        loss_set.n_prompts,
+        list(loss_set.context_sizes),
+    ]
+    return json.dumps([*parts, list(loss_set.digests), statuses], sort_keys=True).encode()

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from icl_bench.places import Place
 from icl_bench.tables.schema import LOOKED_UP
 
 FAILED = ("error", "timeout", "nan", LOOKED_UP)
 """Statuses of a cell that was asked and gave no number that counts."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
-    """One model under one scenario and severity; its seeds are pooled."""
+    """One model at one place; its seeds are pooled."""
 
-    scenario: str
-    point: tuple[float | None, ...]  # one severity per factor of the scenario
-    severity_label: str
+    place: Place
     model: str
-
-    @property
-    def place(self) -> str:
-        """`covariate/scale 2`."""
-        return f"{self.scenario} {self.severity_label}".strip()
 
     @property
     def name(self) -> str:
         """`ols, covariate/scale 2`."""
-        return f"{self.model}, {self.place}"
+        return f"{self.model}, {self.place.name}"
 
 
 MISSING, BROKEN, SKIPPED, NEW = "missing", "failed", "skipped", "new"

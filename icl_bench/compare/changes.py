@@ -110,11 +110,11 @@ def _signal(roles: MetricRoles, metric: str) -> tuple[str, ...]:
     return (roles.signal,)
 
 
-def _at(place: LossSet, losses: Stored, sizes: Sequence[int]) -> Stored:
+def _at(loss_set: LossSet, losses: Stored, sizes: Sequence[int]) -> Stored:
     """Return the columns of (prompt, size) losses at `sizes`, not copied where they are all."""
-    if place.context_sizes == tuple(sizes):
+    if loss_set.context_sizes == tuple(sizes):
         return losses
-    return losses[:, [place.context_sizes.index(size) for size in sizes]]
+    return losses[:, [loss_set.context_sizes.index(size) for size in sizes]]
 
 
 def _not_finite(cell: Cell, paired: PairedSet, one: Stored, other: Stored) -> Uncompared | None:
@@ -197,8 +197,8 @@ def _mean_and_variance(
     Where theory gives no tail index it is estimated if `estimate`, else taken to be large.
     """
     exist = np.ones(len(sizes), dtype=bool)
-    for place, losses in ((paired.base, before), (paired.head, after)):
-        stored = dict(zip(place.context_sizes, place.cells[model].tails[metric], strict=True))
+    for loss_set, losses in ((paired.base, before), (paired.head, after)):
+        stored = dict(zip(loss_set.context_sizes, loss_set.cells[model].tails[metric], strict=True))
         unknown = None if estimate else np.inf
         found = tails([unknown if stored[size] is None else stored[size] for size in sizes], losses)
         exist &= found.has_mean & found.has_variance

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from icl_bench.errors import NotComparableError
+from icl_bench.places import Place
 from icl_bench.tables.loss_sets import Losses, LossSet
 from icl_bench.tables.manifest import Manifest
 
-Key = tuple[str, tuple[float | None, ...], int]
-"""Scenario, severities, seed: what names a prompt set."""
+Key = tuple[Place, int]
+"""Place and seed: what names a prompt set."""
 
 _SHOWN = 3
 """Differences that a message spells out."""
@@ -43,9 +44,9 @@ def _other_sets(bases: Mapping[Key, LossSet], heads: Mapping[Key, LossSet]) -> I
 
     Where only one of them has more, it was asked more: those cells are missing, or new.
     """
-    for scenario in dict.fromkeys(key[0] for key in bases):
-        own = [key for key in bases if key[0] == scenario and key not in heads]
-        others = [key for key in heads if key[0] == scenario and key not in bases]
+    for scenario in dict.fromkeys(place.scenario for place, _ in bases):
+        own = [key for key in bases if key[0].scenario == scenario and key not in heads]
+        others = [key for key in heads if key[0].scenario == scenario and key not in bases]
         if own and others:
             yield f"BASE has {bases[own[0]].name}, HEAD has {heads[others[0]].name} instead"
 

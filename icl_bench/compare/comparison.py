@@ -96,8 +96,8 @@ def _table_row(judged: JudgedCell) -> dict[str, object]:
     found, at = judged.found, judged.found.headline
     return {
         "model": found.cell.model,
-        "scenario": found.cell.scenario,
-        "severity_label": found.cell.severity_label,
+        "scenario": found.cell.place.scenario,
+        "severity_label": found.cell.place.label,
         "verdict": judged.verdict,
         "context_size": found.headline_size,
         "statistic": found.statistic,

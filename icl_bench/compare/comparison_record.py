@@ -45,9 +45,9 @@ def cell_record(cell: Cell) -> dict[str, Any]:
     """Return what names a cell."""
     return {
         "model": cell.model,
-        "scenario": cell.scenario,
-        "severity": cell.point[0] if len(cell.point) == 1 else None,
-        "severity_label": cell.severity_label,
+        "scenario": cell.place.scenario,
+        "severity": cell.place.severity,
+        "severity_label": cell.place.label,
     }
 
 

@@ -81,7 +81,7 @@ def _cell_table(cells: Sequence[JudgedCell], verdict: str) -> Table:
         rows.append(
             (
                 Entry(printable(found.cell.model)),
-                Entry(printable(found.cell.place)),
+                Entry(printable(found.cell.place.name)),
                 Entry(_change(judged), _STANDINGS[verdict]),
                 Entry(interval(float(judged.low[at]), float(judged.high[at]))),
                 Entry(probability(float(p_values.min()))),
@@ -106,7 +106,7 @@ def _detail_table(cells: Sequence[JudgedCell]) -> Table:
         rows.append(
             (
                 Entry(printable(found.cell.model)),
-                Entry(printable(found.cell.place)),
+                Entry(printable(found.cell.place.name)),
                 Entry(change, _STANDINGS[judged.verdict]),
                 Entry(interval(float(judged.low[at]), float(judged.high[at])) if known else ""),
                 Entry(probability(float(judged.p_worse.min())) if known else ""),
@@ -134,10 +134,10 @@ def _changed_models(comparison: Comparison) -> tuple[str, ...]:
 
 def _overview(comparison: Comparison) -> Table:
     """Return changed models x scenarios: of each scenario's severities the one that stands worst."""
-    scenarios = tuple(dict.fromkeys(judged.found.cell.scenario for judged in comparison.cells))
+    scenarios = tuple(dict.fromkeys(judged.found.cell.place.scenario for judged in comparison.cells))
     held: dict[tuple[str, str], list[JudgedCell]] = {}
     for judged in comparison.cells:
-        held.setdefault((judged.found.cell.model, judged.found.cell.scenario), []).append(judged)
+        held.setdefault((judged.found.cell.model, judged.found.cell.place.scenario), []).append(judged)
     rows = [
         (Entry(printable(model)), *(_worst(held.get((model, scenario), ())) for scenario in scenarios))
         for model in _changed_models(comparison)
@@ -193,11 +193,11 @@ def _score_change(score: RunScore | None) -> Entry:
 def _cases(comparison: Comparison) -> Iterator[Case]:
     for judged in comparison.cells:
         outcome = "failure" if judged.verdict == REGRESSION else "passed"
-        yield Case(judged.found.cell.scenario, judged.found.cell.name, outcome, _sentence(judged))
+        yield Case(judged.found.cell.place.scenario, judged.found.cell.name, outcome, _sentence(judged))
     for item in comparison.changes.uncompared:
         outcome = "error" if item.is_incomplete and not comparison.settings.allow_missing else "skipped"
         message = f"{item.kind}: BASE {item.base}, HEAD {item.head}: {printable(item.message)}"
-        yield Case(item.cell.scenario, f"{item.cell.name}, seed {item.seed}", outcome, message)
+        yield Case(item.cell.place.scenario, f"{item.cell.name}, seed {item.seed}", outcome, message)
 
 
 def _sentence(judged: JudgedCell) -> str:

@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 from icl_bench.compare.cells import Cell
 from icl_bench.compare.changes import Kind
 from icl_bench.errors import NotComparableError, OutputError, TableError, UsageError
-from icl_bench.tables.io import write_text
+from icl_bench.files import write_text
+from icl_bench.places import Place
 
 STATE_KIND, STATE_VERSION = "icl-bench sequential state", 1
 _REMEDY = "restore it from its history, or move it away to begin anew"
@@ -91,9 +92,9 @@ def write_state(path: Path, state: NightlyState) -> None:
     """Write a state file atomically."""
     cells = [
         {
-            "scenario": watched.cell.scenario,
-            "point": list(watched.cell.point),
-            "severity_label": watched.cell.severity_label,
+            "scenario": watched.cell.place.scenario,
+            "point": list(watched.cell.place.severities),
+            "severity_label": watched.cell.place.label,
             "model": watched.cell.model,
             "statistic": watched.statistic,
         }
@@ -155,9 +156,7 @@ def _watched(fields: Mapping[str, Any]) -> WatchedCell:
     if statistic not in ("mean", "median"):
         raise ValueError(f"statistic {statistic!r}")
     point = tuple(None if value is None else _finite(value) for value in fields["point"])
-    return WatchedCell(
-        Cell(str(fields["scenario"]), point, str(fields["severity_label"]), str(fields["model"])), statistic
-    )
+    return WatchedCell(Cell(Place(str(fields["scenario"]), point), str(fields["model"])), statistic)
 
 
 def _look(fields: Mapping[str, Any], n_cells: int) -> Look:

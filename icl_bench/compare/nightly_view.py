@@ -84,7 +84,7 @@ def _table(found: Sequence[Standing]) -> Table:
     rows = tuple(
         (
             Entry(printable(standing.cell.model)),
-            Entry(printable(standing.cell.place)),
+            Entry(printable(standing.cell.place.name)),
             Entry(_e_value(standing.log_e), WORSE if standing.alarmed else ""),
             Entry(f"{standing.nights:,}"),
             Entry(f"{standing.n_prompts:,}"),
@@ -116,11 +116,11 @@ def _sentence(standing: Standing) -> str:
 def _cases(nightly: Nightly) -> Iterator[Case]:
     for standing in nightly.standings:
         outcome = "failure" if standing.alarmed else "passed"
-        yield Case(standing.cell.scenario, standing.cell.name, outcome, _sentence(standing))
+        yield Case(standing.cell.place.scenario, standing.cell.name, outcome, _sentence(standing))
     for item in nightly.tonight.uncompared:
         outcome = "error" if item.is_incomplete and not nightly.allow_missing else "skipped"
         message = f"{item.kind} tonight: BASE {item.base}, HEAD {item.head}: {printable(item.message)}"
-        yield Case(item.cell.scenario, f"{item.cell.name}, seed {item.seed}", outcome, message)
+        yield Case(item.cell.place.scenario, f"{item.cell.name}, seed {item.seed}", outcome, message)
 
 
 def _annotations(nightly: Nightly) -> Iterator[Annotation]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from icl_bench.compare.cells import BROKEN, FAILED, MISSING, NEW, SKIPPED, Cell, Uncompared
 from icl_bench.compare.comparability import Key, check_prompts
 from icl_bench.errors import NotComparableError
+from icl_bench.places import Place
 from icl_bench.tables.loss_sets import Losses, LossSet, StoredCell
 from icl_bench.tables.schema import PROMPTS
 
@@ -38,7 +39,7 @@ class PairedPoint:
 
     def cell(self, model: str) -> Cell:
         """Return the name of one model's cell."""
-        return _cell(self.sets[0].head, model)
+        return Cell(self.sets[0].head.place, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,47 +57,47 @@ def pair(base: Losses, head: Losses, metric: str, headline_only: bool) -> Pairin
     """
     bases, heads = _whole_sets(base, head), _whole_sets(head, base)
     check_prompts(base, head, bases, heads)
-    asked, models = {place.key for place in base.sets}, _run_models(base)
-    points: dict[tuple[str, tuple[float | None, ...]], list[PairedSet]] = {}
+    asked, models = {loss_set.key for loss_set in base.sets}, _run_models(base)
+    points: dict[Place, list[PairedSet]] = {}
     uncompared: list[Uncompared] = []
     for key in dict.fromkeys([*heads, *bases]):
+        place, seed = key
         before, after = bases.get(key), heads.get(key)
         both = []
         for model, one, other in _answers(before, after, metric):
             if one.status == other.status == "ok":
                 both.append(model)
             elif kind := _kind(one.status, other.status, key in asked and model in models):
-                cell, seed = _cell(after or before, model), key[2]
+                cell = Cell(place, model)
                 uncompared.append(Uncompared(cell, seed, kind, one.status, other.status, _reason(one, other)))
         if before is not None and after is not None:
-            points.setdefault(key[:2], []).append(PairedSet(before, after, tuple(both)))
+            points.setdefault(place, []).append(PairedSet(before, after, tuple(both)))
     return Pairing(tuple(_point(sets, headline_only) for sets in points.values()), tuple(uncompared))
-
-
-def _cell(place: LossSet | None, model: str) -> Cell:
-    assert place is not None  # a key comes from one of the two runs
-    return Cell(place.scenario, place.point, place.severity_label, model)
 
 
 def _whole_sets(losses: Losses, other: Losses) -> dict[Key, LossSet]:
     """Return the prompt sets by key, without those that an interrupted run has in part only."""
-    wanted = {place.key: place.n_prompts for place in other.sets}
+    wanted = {loss_set.key: loss_set.n_prompts for loss_set in other.sets}
     is_running = losses.manifest.status == "running"
     return {
-        place.key: place for place in losses.sets if not (is_running and place.n_prompts < wanted.get(place.key, 0))
+        loss_set.key: loss_set
+        for loss_set in losses.sets
+        if not (is_running and loss_set.n_prompts < wanted.get(loss_set.key, 0))
     }
 
 
 def _run_models(losses: Losses) -> set[str]:
     """Return the models that were run at all: a run may be narrowed to some of its suite's models."""
-    return {model for place in losses.sets for model, cell in place.cells.items() if cell.status != "missing"}
+    return {model for loss_set in losses.sets for model, cell in loss_set.cells.items() if cell.status != "missing"}
 
 
 def _answers(
     before: LossSet | None, after: LossSet | None, metric: str
 ) -> Iterator[tuple[str, StoredCell, StoredCell]]:
     """Yield every model with what became of it in BASE and in HEAD."""
-    cells: tuple[Mapping[str, StoredCell], ...] = tuple(place.cells if place else {} for place in (after, before))
+    cells: tuple[Mapping[str, StoredCell], ...] = tuple(
+        loss_set.cells if loss_set else {} for loss_set in (after, before)
+    )
     for model in dict.fromkeys(model for held in cells for model in held if model != PROMPTS):
         other, one = (_with_metric(held.get(model, _NOT_RUN), metric) for held in cells)
         yield model, one, other
@@ -128,7 +129,7 @@ def _reason(base: StoredCell, head: StoredCell) -> str:
 def _point(sets: list[PairedSet], headline_only: bool) -> PairedPoint:
     """Pool the seeds of one scenario and severity; NotComparableError when they share no context size."""
     first = sets[0]
-    held = [set(place.context_sizes) for paired in sets for place in (paired.base, paired.head)]
+    held = [set(loss_set.context_sizes) for paired in sets for loss_set in (paired.base, paired.head)]
     sizes = sorted(set.intersection(*held))
     if not sizes:
         raise NotComparableError(

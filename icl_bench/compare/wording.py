@@ -109,7 +109,7 @@ def uncompared_lines(uncompared: Sequence[Uncompared]) -> tuple[str, ...]:
         said = "" if kind == NEW else f": {printable(message)}"
         lines.append(
             f"{_KINDS[kind]} (BASE {base}, HEAD {other}): {', '.join(models)}{said};"
-            f" {counted(len(cells), 'cell')}, such as {printable(members[0].cell.place)}, seed {members[0].seed}"
+            f" {counted(len(cells), 'cell')}, such as {printable(members[0].cell.place.name)}, seed {members[0].seed}"
         )
     return tuple(lines)
 

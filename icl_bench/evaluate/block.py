@@ -23,8 +23,8 @@ from icl_bench.protocols import Metric
 from icl_bench.seeding import Streams
 from icl_bench.statistics.looked_up import Unsaid
 from icl_bench.suite import Suite
-from icl_bench.tables.io import ModelOutcome, Unit, UnitHeader
 from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS
+from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader
 
 
 def with_bayes(law: PromptLaw, draw: Draw) -> Draw:
@@ -92,11 +92,7 @@ def _header(
     return UnitHeader(
         run_digest=run_digest,
         prompt_digest=prompt_digest,
-        scenario=block.prompt_set.label,
-        severity=block.prompt_set.severity,
-        severity_label=block.prompt_set.severity_label,
-        point=block.prompt_set.point,
-        identity=cell.identity,
+        place=replace(block.prompt_set.place, identity=cell.identity),
         seed=block.prompt_set.seed,
         block=block.block,
         n_prompts=block.prompt_set.rows(block.block),

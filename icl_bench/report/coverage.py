@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from icl_bench.places import Place
-from icl_bench.report.score_rows import WORST_FIRST, Row, ScoreRows
+from icl_bench.report.score_rows import Row, ScoreRows
 from icl_bench.tables.manifest import Manifest
-from icl_bench.tables.schema import LOOKED_UP, PROMPTS
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS, WORST_FIRST
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from icl_bench.report.score_rows import OWN_STATISTICS
@@ -10,7 +11,7 @@ from icl_bench.tables.metric_roles import MetricRoles
 
 _SQUARED = "squared label"
 _SHORT = 40
-"""A meaning of at most so many characters stands on an axis in place of the label."""
+"""A meaning of at most so many characters fits an axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,9 @@ def _of_its_own(label: str, card: MetricCard) -> _Words:
     """Return the words of a metric that plays no part: its own meaning, what summarises it, its unit, its direction."""
     name, meant = _spelled(label), card.meaning.rstrip(". ")
     about = f"{meant[:1].lower()}{meant[1:]}" if meant[1:2].islower() else meant  # not |f|, not KL
-    short = about if about[:1].islower() and len(about) <= _SHORT else name
-    called = short if about in ("", short) else f"{name}: {about}"
+    told = set(name.lower().split()) <= set(re.findall(r"\w+", about.lower()))  # the meaning has the name in it
+    called = about if told else f"{name}: {about}" if about else name
+    short = about if told and len(about) <= _SHORT else name
     unit = "" if card.unit in ("1", _SQUARED) else card.unit
     axis = f"{_summarised(card)}{short}{f' [{unit}]' if unit else ''}"
     return _Words(f"{_summarised(card)}{called}{f'; unit: {unit}' if unit else ''}{_better(card)}", axis, axis)

@@ -7,11 +7,13 @@ import dataclasses
 import io
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from icl_bench.report.points import Entry, Point
 from icl_bench.report.score_rows import Statistic
 from icl_bench.report.summary import Summary
+from icl_bench.tables.score_table import absent_columns
 from icl_bench.text import finite, printable
 
 HEADLINE = "headline"
@@ -172,5 +174,6 @@ def _document(summary: Summary) -> dict[str, Any]:
         "breakdowns": [dataclasses.asdict(item) for item in summary.breakdowns],
         "agreement": [dataclasses.asdict(item) for item in summary.resemblances],
         "curves": [dataclasses.asdict(curve) for curve in summary.curves],
+        "absent_columns": absent_columns(Path(summary.folder) / "scores.parquet"),
         "troubles": [dataclasses.asdict(trouble) for trouble in summary.troubles],
     }

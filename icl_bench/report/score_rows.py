@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from icl_bench.places import Place
-from icl_bench.tables.io import read_score_rows
-from icl_bench.tables.schema import LOOKED_UP
+from icl_bench.tables.schema import LOOKED_UP, WORST_FIRST
+from icl_bench.tables.score_table import read_score_rows
 
 OWN_STATISTICS = ("quantile", "worst group")
 """What a metric is summarised by where neither a mean nor a ratio of means says what it is: `value` of the table."""
-WORST_FIRST = (LOOKED_UP, "error", "timeout", "nan", "skipped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ from icl_bench.report.coverage import Trouble
 from icl_bench.report.grids import BROKEN, NOT_THE_SUITES_METRIC
 from icl_bench.report.metric_wording import sentence
 from icl_bench.report.points import NEAR_BAYES
-from icl_bench.report.score_rows import WORST_FIRST
 from icl_bench.report.summary import Summary
-from icl_bench.tables.schema import LOOKED_UP, PROMPTS
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS, WORST_FIRST
 from icl_bench.text import printable, short
 
 _STUDENTISED = "studentised over prompts (over draws where prompts share one)"

@@ -48,7 +48,7 @@ def is_risk(losses: Losses, column: str) -> bool:
 
 
 def _place(point: RiskPoint) -> tuple[object, ...]:
-    return (point.scenario, point.severities, tuple((place.seed, place.digests) for place in point.sets))
+    return (point.place, tuple((place.seed, place.digests) for place in point.sets))
 
 
 def _change(

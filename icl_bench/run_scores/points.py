@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from icl_bench.places import Place
 from icl_bench.statistics.contrasts import jackknifed
 from icl_bench.statistics.tails import tails
 from icl_bench.tables.loss_sets import Losses, LossSet
@@ -68,17 +69,9 @@ class Absence:
 class RiskPoint:
     """One scenario at one severity, all seeds: the prompt sets and what was read of them."""
 
-    scenario: str
-    label: str  # the severity as text
-    severities: tuple[float | None, ...]  # one per factor
-    identity: bool | None
+    place: Place
     sets: tuple[LossSet, ...]  # a seed each
     values: tuple[dict[tuple[str, str], NDArray[np.float32]], ...]  # a seed each: (model, column) -> (prompt,)
-
-    @property
-    def axis(self) -> str:
-        """The scenario's label up to the slash."""
-        return self.scenario.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,29 +165,24 @@ def _why_absent(place: LossSet, model: str, column: str) -> str:
 
 def read_points(losses: Losses, columns: Sequence[str]) -> tuple[RiskPoint, ...]:
     """Return every scenario and severity of a run at its headline context size, read a prompt set at a time."""
-    grouped: dict[
-        tuple[str, tuple[float | None, ...]], list[tuple[LossSet, dict[tuple[str, str], NDArray[np.float32]]]]
-    ]
-    grouped = {}
-    for place in losses.sets:
-        found = losses.read(place, columns, [place.headline_size])
+    grouped: dict[Place, list[tuple[LossSet, dict[tuple[str, str], NDArray[np.float32]]]]] = {}
+    for loss_set in losses.sets:
+        found = losses.read(loss_set, columns, [loss_set.headline_size])
         values = {
             (model, column): np.ascontiguousarray(losses_[:, 0])
             for model, columns in found.items()
             for column, losses_ in columns.items()
         }
-        grouped.setdefault((place.scenario, place.point), []).append((place, values))
+        grouped.setdefault(loss_set.place, []).append((loss_set, values))
     return tuple(_points(grouped))
 
 
 def _points(
-    grouped: dict[
-        tuple[str, tuple[float | None, ...]], list[tuple[LossSet, dict[tuple[str, str], NDArray[np.float32]]]]
-    ],
+    grouped: dict[Place, list[tuple[LossSet, dict[tuple[str, str], NDArray[np.float32]]]]],
 ) -> Iterator[RiskPoint]:
-    for (scenario, severities), members in grouped.items():
+    for place, members in grouped.items():
         sets, values = zip(*members, strict=True)
-        yield RiskPoint(scenario, sets[0].severity_label, severities, sets[0].identity, sets, values)
+        yield RiskPoint(place, sets, values)
 
 
 def prompt_rows(points: Sequence[RiskPoint], columns: RiskColumns) -> PromptRows:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from icl_bench.errors import TableError
+from icl_bench.places import Place
 from icl_bench.run_scores.points import Absence, Quantity, RiskColumns, RiskPoint, prompt_rows, read_points
 from icl_bench.run_scores.records import GAP, INTERACTION, POINT, RunScore, RunScores
 from icl_bench.run_scores.terms import Asked, Term, averaged, choose_kappa, groups, reference_point, score, sdr_and_ausc
@@ -88,7 +89,7 @@ def _model_scores(asked: Asked, model: str) -> Iterator[RunScore]:
     for scope, members in groups(asked.moved):
         yield score(asked, GAP, model, scope, members, averaged(members, gaps))
     for point in asked.points:
-        if point.scenario in asked.factors:
+        if point.place.scenario in asked.factors:
             yield _interaction(asked, model, point)
 
 
@@ -127,8 +128,8 @@ def _gap(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
 def _interaction(asked: Asked, model: str, point: RiskPoint) -> RunScore:
     """Return log R(joint) - sum log R(single) + (k - 1) log R(base) of a joint shift of k factors."""
     singles: list[RiskPoint | Absence] = []
-    for scenario, severity in zip(asked.factors[point.scenario], point.severities, strict=True):
-        alone = [other for other in asked.points if other.scenario == scenario and other.severities == (severity,)]
+    for scenario, severity in zip(asked.factors[point.place.scenario], point.place.severities, strict=True):
+        alone = [other for other in asked.points if other.place == Place(scenario, (severity,))]
         singles.append(alone[0] if alone else Absence("the suite does not have every factor alone at that severity"))
     wanted = [(1.0, point), *((-1.0, single) for single in singles), (len(singles) - 1.0, asked.base)]
     terms: list[tuple[float, Term | Absence]] = [

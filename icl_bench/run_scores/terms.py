@@ -31,7 +31,7 @@ class Asked:
 
     def unshifted(self, scenario: str) -> RiskPoint:
         """Return a scenario's own unshifted point where the run has it, else the base's."""
-        own = [point for point in self.points if point.scenario == scenario and point.identity]
+        own = [point for point in self.points if point.place.scenario == scenario and point.place.identity]
         return own[0] if own else self.base
 
 
@@ -47,8 +47,8 @@ class Term:
 
 def reference_point(points: Sequence[RiskPoint]) -> RiskPoint | None:
     """Return the unshifted point: the one without a dial, `base` by name if there are several."""
-    unshifted = [point for point in points if point.identity and point.severities == (None,)]
-    return min(unshifted, key=lambda point: point.scenario != "base", default=None)
+    unshifted = [point for point in points if point.place.identity and point.place.severities == (None,)]
+    return min(unshifted, key=lambda point: point.place.scenario != "base", default=None)
 
 
 def choose_kappa(noise_variance: float | None, rows: PromptRows, base: RiskPoint) -> tuple[float | None, str]:
@@ -64,13 +64,13 @@ def choose_kappa(noise_variance: float | None, rows: PromptRows, base: RiskPoint
 
 def sdr_and_ausc(asked: Asked, model: str, distances: dict[int, Term | Absence]) -> Iterator[RunScore]:
     """Yield SDR(s) = [(R(s)+kappa)/(R_B(s)+kappa)] / [same unshifted], and AUSC, the mean log10 of its first factor."""
-    shifted = [point for point in asked.points if not point.identity]
+    shifted = [point for point in asked.points if not point.place.identity]
 
     def degradation(members: Sequence[RiskPoint]) -> list[tuple[float, Term | Absence]]:
         against: list[tuple[float, Term | Absence]] = []
         terms = averaged(members, distances)
         for (weight, term), point in zip(terms, members, strict=True):
-            unshifted = distances[id(asked.unshifted(point.scenario))]
+            unshifted = distances[id(asked.unshifted(point.place.scenario))]
             against += [(weight, term)] if isinstance(term, Absence) else [(weight, term), (-weight, unshifted)]
         return against
 
@@ -87,7 +87,7 @@ def groups(points: Sequence[RiskPoint]) -> Iterator[tuple[str, list[RiskPoint]]]
     for scope in (SCENARIO, AXIS):
         held: dict[str, list[RiskPoint]] = {}
         for point in points:
-            held.setdefault(point.scenario if scope == SCENARIO else point.axis, []).append(point)
+            held.setdefault(point.place.scenario if scope == SCENARIO else point.place.axis, []).append(point)
         for members in held.values():
             yield scope, members
 
@@ -98,9 +98,9 @@ def averaged(members: Sequence[RiskPoint], terms: dict[int, Term | Absence]) -> 
     counts: dict[str, int] = {}
     for point in members:
         if id(point) in found:
-            counts[point.scenario] = counts.get(point.scenario, 0) + 1
+            counts[point.place.scenario] = counts.get(point.place.scenario, 0) + 1
     return [
-        (1.0 / (counts[point.scenario] * len(counts)) if id(point) in found else 0.0, terms[id(point)])
+        (1.0 / (counts[point.place.scenario] * len(counts)) if id(point) in found else 0.0, terms[id(point)])
         for point in members
     ]
 
@@ -114,7 +114,7 @@ def score(
     weighted: Sequence[tuple[float, Term | Absence]],
 ) -> RunScore:
     """Return the score that is the weighted sum of its terms; a term that lacks is left out, and counted."""
-    first = members[0]
+    first = members[0].place
     scenario = first.axis if scope == AXIS else first.scenario
     place = (name, model, scope, scenario, first.label if scope == POINT else "")
     lacking = [term.message for _, term in weighted if isinstance(term, Absence)]

@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from icl_bench.errors import TableError
-from icl_bench.tables.io import as_array, open_table, replacing
+from icl_bench.files import replacing
 from icl_bench.tables.loss_sets import Losses, LossSet, ModelLosses, StoredCell
 from icl_bench.tables.manifest import Manifest
+from icl_bench.tables.parquet import as_array, open_table
+from icl_bench.tables.place_fields import with_flat_place, with_place
 from icl_bench.tables.schema import PROMPTS, baseline_schema
 
 FILE = "baseline.parquet"
@@ -34,10 +36,10 @@ def write_baseline(folder: Path, losses: Losses, columns: Sequence[str], sizes: 
         (model, column)
         for model in (PROMPTS, *losses.manifest.models)
         for column in columns
-        if any(column in place.cells[model].tails for place in losses.sets)  # what a cell has, its tails name
+        if any(column in loss_set.cells[model].tails for loss_set in losses.sets)  # what a cell has, its tails name
     ]
-    kept = [_thinned(place, columns, chosen) for place, chosen in zip(losses.sets, sizes, strict=True)]
-    header = {"series": series, "sets": [dataclasses.asdict(place) for place in kept]}
+    kept = [_thinned(loss_set, columns, chosen) for loss_set, chosen in zip(losses.sets, sizes, strict=True)]
+    header = {"series": series, "sets": [_set_fields(loss_set) for loss_set in kept]}
     schema = baseline_schema([f"{model} {column}" for model, column in series])
     with (
         replacing(folder / FILE) as temporary,
@@ -51,15 +53,15 @@ def write_baseline(folder: Path, losses: Losses, columns: Sequence[str], sizes: 
             write_statistics=False,
         ) as writer,
     ):
-        for number, (place, thin) in enumerate(zip(losses.sets, kept, strict=True)):
-            found = losses.read(place, columns, thin.context_sizes)
+        for number, (loss_set, thin) in enumerate(zip(losses.sets, kept, strict=True)):
+            found = losses.read(loss_set, columns, thin.context_sizes)
             parts = [found.get(model, {}).get(column) for model, column in series]
             writer.write_table(_rows(number, thin, parts, schema))
         writer.add_key_value_metadata({SETS_KEY: json.dumps(header).encode()})  # in the schema it would be stored twice
 
 
-def _thinned(place: LossSet, columns: Sequence[str], sizes: Sequence[int]) -> LossSet:
-    positions = [place.context_sizes.index(size) for size in sizes]
+def _thinned(loss_set: LossSet, columns: Sequence[str], sizes: Sequence[int]) -> LossSet:
+    positions = [loss_set.context_sizes.index(size) for size in sizes]
 
     def cell(full: StoredCell) -> StoredCell:
         tails = {name: full.tails[name] for name in columns if name in full.tails}
@@ -69,17 +71,17 @@ def _thinned(place: LossSet, columns: Sequence[str], sizes: Sequence[int]) -> Lo
             tails={name: tuple(tail[position] for position in positions) for name, tail in tails.items()},
         )
 
-    cells = {model: cell(full) for model, full in place.cells.items()}
-    return dataclasses.replace(place, context_sizes=tuple(sizes), cells=cells)
+    cells = {model: cell(full) for model, full in loss_set.cells.items()}
+    return dataclasses.replace(loss_set, context_sizes=tuple(sizes), cells=cells)
 
 
-def _rows(number: int, place: LossSet, parts: Sequence[NDArray[np.float32] | None], schema: pa.Schema) -> pa.Table:
-    width = len(place.context_sizes)
-    rows = place.n_prompts * width
+def _rows(number: int, loss_set: LossSet, parts: Sequence[NDArray[np.float32] | None], schema: pa.Schema) -> pa.Table:
+    width = len(loss_set.context_sizes)
+    rows = loss_set.n_prompts * width
     arrays = [
         pa.array(np.full(rows, number, dtype=np.int32)),
-        pa.array(np.repeat(np.arange(place.n_prompts), width)),
-        pa.array(np.tile(np.asarray(place.context_sizes, dtype=np.int32), place.n_prompts)),
+        pa.array(np.repeat(np.arange(loss_set.n_prompts), width)),
+        pa.array(np.tile(np.asarray(loss_set.context_sizes, dtype=np.int32), loss_set.n_prompts)),
     ]
     for values in parts:
         arrays.append(
@@ -102,7 +104,7 @@ class BaselineLosses:
         except (KeyError, ValueError, TypeError) as error:
             raise TableError(f"{self._path} is not a baseline of icl-bench, or damaged ({error}); {_REMEDY}") from error
 
-    def read(self, place: LossSet, columns: Sequence[str], sizes: Sequence[int] | None = None) -> ModelLosses:
+    def read(self, loss_set: LossSet, columns: Sequence[str], sizes: Sequence[int] | None = None) -> ModelLosses:
         """Return the losses on one of `sets` at `sizes` (all context sizes by default).
 
         Models that are not ok and absent columns are left out.
@@ -110,14 +112,14 @@ class BaselineLosses:
         wanted = [
             (number, model, column)
             for number, (model, column) in enumerate(self._series)
-            if column in columns and place.cells[model].status == "ok"
+            if column in columns and loss_set.cells[model].status == "ok"
         ]
-        shape, positions = (place.n_prompts, len(place.context_sizes)), place.positions(sizes)
-        found: ModelLosses = {model: {} for model, cell in place.cells.items() if cell.status == "ok"}
+        shape, positions = (loss_set.n_prompts, len(loss_set.context_sizes)), loss_set.positions(sizes)
+        found: ModelLosses = {model: {} for model, cell in loss_set.cells.items() if cell.status == "ok"}
         try:
             file = open_table(self._path)
             names = file.schema_arrow.names[3:]
-            table = file.read_row_group(self.sets.index(place), columns=[names[number] for number, _, _ in wanted])
+            table = file.read_row_group(self.sets.index(loss_set), columns=[names[number] for number, _, _ in wanted])
             for number, model, column in wanted:
                 values = table.column(names[number])
                 if values.null_count == 0:
@@ -127,10 +129,14 @@ class BaselineLosses:
         return found
 
 
+def _set_fields(loss_set: LossSet) -> dict[str, Any]:
+    return with_flat_place({**dataclasses.asdict(loss_set), "place": loss_set.place})
+
+
 def _loss_set(fields: Mapping[str, Any]) -> LossSet:
     cells = {
         model: StoredCell(**{**cell, "tails": {name: tuple(tail) for name, tail in cell["tails"].items()}})
         for model, cell in fields["cells"].items()
     }
-    tuples = {name: tuple(fields[name]) for name in ("point", "context_sizes", "digests")}
-    return LossSet(**{**fields, **tuples, "cells": cells})
+    tuples = {name: tuple(fields[name]) for name in ("context_sizes", "digests")}
+    return LossSet(**with_place({**fields, **tuples, "cells": cells}))

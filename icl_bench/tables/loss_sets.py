@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from icl_bench.places import Place
 from icl_bench.tables.manifest import Manifest
 
 ModelLosses = dict[str, dict[str, NDArray[np.float32]]]
@@ -30,11 +31,7 @@ class StoredCell:
 class LossSet:
     """All stored losses on the prompts of one scenario, severity and seed."""
 
-    scenario: str
-    severity: float | None
-    severity_label: str
-    point: tuple[float | None, ...]  # one severity per factor of the scenario
-    identity: bool | None  # whether the severity is the unshifted one; None for a product
+    place: Place
     seed: int
     n_prompts: int
     context_sizes: tuple[int, ...]
@@ -44,9 +41,9 @@ class LossSet:
     cells: Mapping[str, StoredCell]  # model -> what became of it; `(prompts)` among them
 
     @property
-    def key(self) -> tuple[str, tuple[float | None, ...], int]:
-        """What names the same prompt set in another run: scenario, severities, seed."""
-        return (self.scenario, self.point, self.seed)
+    def key(self) -> tuple[Place, int]:
+        """What names the same prompt set in another run."""
+        return (self.place, self.seed)
 
     def positions(self, sizes: Sequence[int] | None) -> slice | list[int]:
         """Return where context sizes lie in the arrays of losses; None: all of them."""
@@ -55,7 +52,7 @@ class LossSet:
     @property
     def name(self) -> str:
         """`covariate/scale 2, seed 0`."""
-        return f"{self.scenario} {self.severity_label}".strip() + f", seed {self.seed}"
+        return f"{self.place.name}, seed {self.seed}"
 
 
 class Losses(Protocol):
@@ -65,7 +62,7 @@ class Losses(Protocol):
     manifest: Manifest
     sets: tuple[LossSet, ...]
 
-    def read(self, place: LossSet, columns: Sequence[str], sizes: Sequence[int] | None = None) -> ModelLosses:
+    def read(self, loss_set: LossSet, columns: Sequence[str], sizes: Sequence[int] | None = None) -> ModelLosses:
         """Return the losses on one of `sets` at `sizes` (all context sizes by default).
 
         Models that are not ok and absent columns are left out.

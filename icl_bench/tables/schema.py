@@ -1,22 +1,29 @@
 """The schema of every table, a doc per column.
 
-Version 2 added the noise variance, the factors of joint shifts and baselines to the manifest; version 3 the cards of
-metrics to the manifest, each metric's own statistic to the scores, and the status `looked_up` with the losses that it
-is judged by. Versions 1 and 2 are still read.
-A table's metadata carries `icl_bench.schema`; a reader refuses a newer version and says how to upgrade.
+A new column of scores is a row here with the version that it comes with, and what fills it; older tables are read, and
+`why_absent` says why it is null in them. `CAME_WITH` tells what every version added. A table's metadata carries
+`icl_bench.schema`; a reader refuses a newer version and says how to upgrade.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+CAME_WITH = {
+    1: "the first",
+    2: "the manifest's noise variance, its single shifts that a joint shift is made of, its kind (run or baseline)",
+    3: "the manifest's cards of metrics, the scores' statistic of each metric, the status `looked_up`",
+    4: "the scores' severities as numbers, the cards' role `risk` and meaning",
+}
+"""Schema version -> what it added."""
 SCHEMA_KEY = b"icl_bench.schema"
 LOOKED_UP = "looked_up"
 """Status of a cell whose answers know what its prompts do not tell: its rows keep numbers, which count for nothing."""
-STATUSES = ("ok", "error", "timeout", "nan", "skipped", LOOKED_UP)
+WORST_FIRST = (LOOKED_UP, "error", "timeout", "nan", "skipped", "ok")
+"""Statuses of a cell: what becomes of a whole is the first of these that a part of it has."""
 LOOKED_UP_COLUMN = "looked_up_u"
 """Column of the losses from which looked-up answers are told: u of `icl_bench.statistics.looked_up`; no metric."""
 PROMPTS = "(prompts)"
@@ -94,9 +101,15 @@ _SCORE_COLUMNS: tuple[_Column, ...] = (
     ),
     ("value_low", pa.float64(), "Lower end of the 95% interval of `value`; null where there is none.", 3),
     ("value_high", pa.float64(), "Upper end of the 95% interval of `value`; null where there is none.", 3),
+    (
+        "severities",
+        pa.list_(pa.float64()),
+        "The dials of the scenario's factors, a number each; null in it for a factor without a dial.",
+        4,
+    ),
 )
 
-_LOSS_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
+_LOSS_COLUMNS: tuple[_Column, ...] = (
     ("scenario", pa.string(), "Label of the scenario."),
     ("severity", pa.float64(), "Dial of the scenario; null when it has none or more than one."),
     ("severity_label", pa.string(), "The dial as text."),
@@ -107,7 +120,7 @@ _LOSS_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
 )
 
 
-_TRAINING_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
+_TRAINING_COLUMNS: tuple[_Column, ...] = (
     ("step", pa.int64(), "Finished optimisation steps."),
     ("prompts_seen", pa.int64(), "Training prompts drawn so far."),
     ("scenario", pa.string(), "Tuning prompts that were answered: base, or a scenario; null for the training loss."),
@@ -128,21 +141,37 @@ def _field(name: str, kind: pa.DataType, doc: str, since: int = 1) -> pa.Field:
     return pa.field(name, kind, metadata={"doc": doc} | ({SINCE_KEY: str(since)} if since > 1 else {}))
 
 
+def since(field: pa.Field) -> int:
+    """Return the schema version that a column came with."""
+    return int(field.metadata.get(SINCE_KEY, b"1"))
+
+
 def columns_after(schema: pa.Schema, version: int) -> tuple[str, ...]:
     """Return the columns of a schema that came after `version`: tables of that version rightly lack them."""
-    return tuple(field.name for field in schema if int(field.metadata.get(SINCE_KEY, b"1")) > version)
+    return tuple(field.name for field in schema if since(field) > version)
 
 
-def scores_schema() -> pa.Schema:
-    """Return the schema of scores.parquet: one row per cell, context size and metric."""
-    fields = [_field(*column) for column in _SCORE_COLUMNS]
-    return pa.schema(fields, metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
+def why_absent(schema: pa.Schema, column: str, version: int) -> str:
+    """Return why a column of `schema` is null throughout a table of an older `version`, and what to do."""
+    return (
+        f"the column {column} came with schema version {since(schema.field(column))}; this table has version {version}:"
+        " run the suite again"
+    )
+
+
+def _schema(fields: Iterable[pa.Field], version: int = SCHEMA_VERSION) -> pa.Schema:
+    kept = [field for field in fields if since(field) <= version]
+    return pa.schema(kept, metadata={SCHEMA_KEY: str(version).encode()})
+
+
+def scores_schema(version: int = SCHEMA_VERSION) -> pa.Schema:
+    """Return the schema of scores.parquet as of a version: one row per cell, context size and metric."""
+    return _schema((_field(*column) for column in _SCORE_COLUMNS), version)
 
 
 def training_schema() -> pa.Schema:
     """Return the schema of training.parquet: losses and risks on tuning prompts along a training run."""
-    fields = [_field(*column) for column in _TRAINING_COLUMNS]
-    return pa.schema(fields, metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
+    return _schema(_field(*column) for column in _TRAINING_COLUMNS)
 
 
 def losses_schema(columns: Sequence[str]) -> pa.Schema:
@@ -156,11 +185,10 @@ def losses_schema(columns: Sequence[str]) -> pa.Schema:
         docs[LOOKED_UP_COLUMN] = (
             "How far the answer leans from the Bayes prediction to the truth; NaN: nothing to judge."
         )
-    values = [_field(name, pa.float32(), doc) for name, doc in docs.items()]
-    return pa.schema([*keys, *values], metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
+    return _schema([*keys, *(_field(name, pa.float32(), doc) for name, doc in docs.items())])
 
 
-_BASELINE_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
+_BASELINE_COLUMNS: tuple[_Column, ...] = (
     ("set", pa.int32(), "Prompt set: index into the list in the table's metadata (`icl_bench.baseline_sets`)."),
     ("prompt", pa.int64(), "Index of the prompt within the seed."),
     ("context_size", pa.int32(), "Labelled examples before the query."),
@@ -170,15 +198,6 @@ _BASELINE_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
 def baseline_schema(columns: Sequence[str]) -> pa.Schema:
     """Return the schema of a baseline's losses: its keys, then one float32 column per model and loss."""
     keys = [_field(*column) for column in _BASELINE_COLUMNS]
-    values = [_field(name, pa.float32(), f"Losses `{name}`; null where there are none.") for name in columns]
-    return pa.schema([*keys, *values], metadata={SCHEMA_KEY: str(SCHEMA_VERSION).encode()})
-
-
-def column_docs() -> dict[str, str]:
-    """Return the doc of every column of scores.parquet."""
-    return {name: doc for name, _, doc, *_ in _SCORE_COLUMNS}
-
-
-def training_column_docs() -> dict[str, str]:
-    """Return the doc of every column of training.parquet."""
-    return {name: doc for name, _, doc in _TRAINING_COLUMNS}
+    return _schema(
+        [*keys, *(_field(name, pa.float32(), f"Losses `{name}`; null where there are none.") for name in columns)]
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icl_bench.errors import TableError
-from icl_bench.tables.io import ModelOutcome, UnitHeader, in_memory, read_header, read_looked_up, read_unit
+from icl_bench.places import Place
 from icl_bench.tables.loss_sets import LossSet, ModelLosses, StoredCell
 from icl_bench.tables.manifest import Manifest
-from icl_bench.tables.schema import LOOKED_UP, PROMPTS
-
-_WORST_FIRST = ("error", "timeout", "nan", "skipped", "ok")
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS, WORST_FIRST
+from icl_bench.tables.score_table import read_looked_up
+from icl_bench.tables.units import Stored, UnitHeader, in_memory, read_header, read_unit
 
 
 class UnitLosses:
@@ -27,35 +27,39 @@ class UnitLosses:
         paths = sorted((folder / "losses").glob("*.parquet"))
         if not paths:
             raise TableError(f"no losses in {folder / 'losses'}; run the suite again into {folder}")
-        blocks: dict[tuple[Any, ...], dict[int, dict[str, _Stored]]] = {}
+        blocks: dict[tuple[Place, int], dict[int, dict[str, Stored]]] = {}
         for path in paths:
             header = in_memory(read_header(path))
             if header.run_digest != manifest.run_digest:
                 raise TableError(f"{path} belongs to another run than {folder}: remove it, or run the suite again")
-            key = (header.scenario, header.point, header.seed)
-            held = blocks.setdefault(key, {}).setdefault(header.block, {})
+            held = blocks.setdefault((header.place, header.seed), {}).setdefault(header.block, {})
             for stored in _current(path, header, manifest):
                 earlier = held.get(stored.outcome.model)
                 if earlier is None or earlier.outcome.status in ("error", "timeout"):
                     held[stored.outcome.model] = stored
         self._blocks = {key: held for key, held in blocks.items() if any(held.values())}
-        known = {label: place for place, label in enumerate(manifest.scenarios)}
-        order = sorted(self._blocks, key=lambda key: (known.get(key[0], len(known)), *_sortable(key)))
+        known = {label: index for index, label in enumerate(manifest.scenarios)}
+
+        def in_suite(key: tuple[Place, int]) -> tuple[Any, ...]:
+            place, seed = key
+            return (known.get(place.scenario, len(known)), place.scenario, place.order, seed)
+
+        order = sorted(self._blocks, key=in_suite)
         looked_up = read_looked_up(folder / "scores.parquet")
         sets = (_loss_set(self._blocks[key], tuple(manifest.models)) for key in order)
-        self.sets = tuple(_with_looked_up(place, looked_up) for place in sets)
+        self.sets = tuple(_with_looked_up(loss_set, looked_up) for loss_set in sets)
 
-    def read(self, place: LossSet, columns: Sequence[str], sizes: Sequence[int] | None = None) -> ModelLosses:
+    def read(self, loss_set: LossSet, columns: Sequence[str], sizes: Sequence[int] | None = None) -> ModelLosses:
         """Return the losses on one of `sets` at `sizes` (all context sizes by default).
 
         Models that are not ok and absent columns are left out.
         """
-        wanted = [model for model, cell in place.cells.items() if cell.status == "ok"]
+        wanted = [model for model, cell in loss_set.cells.items() if cell.status == "ok"]
         parts: dict[str, dict[str, list[NDArray[np.float32]]]] = {model: {} for model in wanted}
-        held = self._blocks[place.scenario, place.point, place.seed]
-        positions = place.positions(sizes)
+        held = self._blocks[loss_set.key]
+        positions = loss_set.positions(sizes)
         for block in sorted(held):
-            by_path: dict[Path, list[_Stored]] = {}
+            by_path: dict[Path, list[Stored]] = {}
             for model in wanted:
                 by_path.setdefault(held[block][model].path, []).append(held[block][model])
             for path, stored in by_path.items():
@@ -69,66 +73,45 @@ class UnitLosses:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    path: Path
-    header: UnitHeader
-    outcome: ModelOutcome
-
-
-def _current(path: Path, header: UnitHeader, manifest: Manifest) -> Iterator[_Stored]:
+def _current(path: Path, header: UnitHeader, manifest: Manifest) -> Iterator[Stored]:
     """Yield the outcomes of a unit that belong to models as the manifest defines them."""
     for outcome in header.outcomes:
         if outcome.model == PROMPTS or manifest.models.get(outcome.model) == outcome.model_digest:
-            yield _Stored(path, header, outcome)
+            yield Stored(path, header, outcome)
 
 
-def _sortable(key: tuple[Any, ...]) -> tuple[Any, ...]:
-    scenario, point, seed = key
-    return (scenario, tuple(float("inf") if value is None else value for value in point), seed)
-
-
-def _loss_set(held: Mapping[int, Mapping[str, _Stored]], models: Sequence[str]) -> LossSet:
+def _loss_set(held: Mapping[int, Mapping[str, Stored]], models: Sequence[str]) -> LossSet:
     headers = [next(iter(held[block].values())).header for block in sorted(held)]
     first = headers[0]
     return LossSet(
-        **{name: getattr(first, name) for name in _SHARED},
+        place=first.place,
+        seed=first.seed,
         n_prompts=sum(header.n_prompts for header in headers),
+        context_sizes=first.context_sizes,
+        headline_size=first.headline_size,
+        cluster_size=first.cluster_size,
         digests=tuple(header.prompt_digest for header in headers),
         cells={model: _cell([held[block].get(model) for block in sorted(held)]) for model in (PROMPTS, *models)},
     )
 
 
-def _with_looked_up(place: LossSet, messages: Mapping[tuple[str, str, int, str], str]) -> LossSet:
+def _with_looked_up(loss_set: LossSet, messages: Mapping[tuple[str, int, str], str]) -> LossSet:
     """Return the set, its cells that were answered and are known to be looked up under that status."""
-    here = (place.scenario, place.severity_label, place.seed)
+    here = (loss_set.place.name, loss_set.seed)
     found = {
         model: replace(cell, status=LOOKED_UP, message=messages[(*here, model)])
-        for model, cell in place.cells.items()
+        for model, cell in loss_set.cells.items()
         if cell.status == "ok" and (*here, model) in messages
     }
-    return replace(place, cells={**place.cells, **found}) if found else place
+    return replace(loss_set, cells={**loss_set.cells, **found}) if found else loss_set
 
 
-_SHARED = (
-    "scenario",
-    "severity",
-    "severity_label",
-    "point",
-    "identity",
-    "seed",
-    "context_sizes",
-    "headline_size",
-    "cluster_size",
-)
-
-
-def _cell(blocks: Sequence[_Stored | None]) -> StoredCell:
+def _cell(blocks: Sequence[Stored | None]) -> StoredCell:
     """Return what became of a model on a whole prompt set: the worst of its blocks."""
     found = [stored.outcome for stored in blocks if stored is not None]
     if not found:
         return StoredCell("missing", "no row in the tables: the cell was not run")
-    worst = min(found, key=lambda outcome: _WORST_FIRST.index(outcome.status))
+    worst = min(found, key=lambda outcome: WORST_FIRST.index(outcome.status))
     if len(found) < len(blocks) and worst.status in ("ok", "skipped"):
         return StoredCell("missing", f"{len(blocks) - len(found)} of {len(blocks)} blocks were not run")
     absent = {name: reason for outcome in found for name, reason in outcome.absent.items()}

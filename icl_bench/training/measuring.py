@@ -67,7 +67,7 @@ def tuning_sets(evaluation: Evaluation, law: PromptLaw) -> list[TuningSet]:
         suite = load_suite(evaluation.suite)
         for prompt_set in make_plan(suite).prompt_sets:
             shifted = cell_law(suite, prompt_set).law
-            sets.append(tuning_set(prompt_set.label, prompt_set.severity_label, shifted, evaluation.n_prompts))
+            sets.append(tuning_set(prompt_set.place.scenario, prompt_set.place.label, shifted, evaluation.n_prompts))
     return sets
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from icl_bench.suite import Factor, ModelSpec, PromptSettings, Severity
+from icl_bench.places import Severity
+from icl_bench.suite import Factor, ModelSpec, PromptSettings
 
 Target = Literal["label", "function", "bayes", "population"]
 

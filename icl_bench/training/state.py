@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from icl_bench.errors import RunFolderError
-from icl_bench.tables.io import replacing
+from icl_bench.files import replacing
 
 _KEY = "icl_bench.training"
 

@@ -17,9 +17,9 @@ from icl_bench.checkpoints.folder import CARD, write_checkpoint
 from icl_bench.devices import check_device
 from icl_bench.errors import IclBenchError, RecipeError, RunFolderError, TrainingError
 from icl_bench.evaluate.failures import told
+from icl_bench.files import locked, write_text
 from icl_bench.networks.learner import Learner
-from icl_bench.run_folder import locked
-from icl_bench.tables.io import read_training, write_text, write_training
+from icl_bench.tables.training_table import read_training, write_training
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.card import card_of
 from icl_bench.training.interrupts import BetweenSteps

@@ -10,9 +10,9 @@ from icl_bench.errors import UsageError, nearest
 from icl_bench.report.points import Point
 from icl_bench.report.score_rows import ScoreRows
 from icl_bench.report.summary import Summary, summarise
-from icl_bench.tables.io import read_score_rows
 from icl_bench.tables.manifest import Manifest
 from icl_bench.tables.metric_roles import MetricRoles
+from icl_bench.tables.score_table import read_score_rows
 
 
 @dataclass(frozen=True, slots=True)

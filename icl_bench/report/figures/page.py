@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from icl_bench.errors import UsageError
+from icl_bench.files import replacing
 from icl_bench.report.figures.request import Request
-from icl_bench.tables.io import replacing
 from icl_bench.text import printable, shortened
 
 if TYPE_CHECKING:

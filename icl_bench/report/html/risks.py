@@ -14,7 +14,7 @@ from icl_bench.errors import TableError
 from icl_bench.report.points import Point
 from icl_bench.report.score_rows import OWN_STATISTICS
 from icl_bench.report.summary import Summary
-from icl_bench.tables.io import open_table
+from icl_bench.tables.parquet import open_table
 from icl_bench.tables.schema import LOOKED_UP, PROMPTS
 
 BATCH = 1 << 17  # rows held at once

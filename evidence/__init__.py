@@ -1,0 +1,1 @@
+"""What the documents claim of the project, computed: run as `python -m evidence.NAME`."""
