@@ -295,7 +295,7 @@ def stored(run: Run, wanted: PromptSet) -> tuple[dict[str, dict[str, NDArray[np.
 def test_a_fixed_rotation_leaves_every_prompt_its_own_and_has_an_interval(run: Run) -> None:
     scores = run.scores
     for name in PER_PROMPT:
-        label = SETS[PUBLIC[name]].label
+        label = SETS[PUBLIC[name]].place.scenario
         (cluster_size,) = {held.cluster_size for held in open_losses(run.path).sets if held.place.scenario == label}
         assert cluster_size == 1
         rows = scores[(scores.scenario == label) & (scores.metric == "squared_error") & (scores.context_size == 10)]

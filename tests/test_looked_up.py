@@ -15,6 +15,7 @@ from icl_bench.cli.main import app
 from icl_bench.compare.comparison import compare_runs
 from icl_bench.evaluate import block as evaluated_block
 from icl_bench.looked_up import Judging
+from icl_bench.places import Place
 from icl_bench.run_scores.scores import run_scores
 from icl_bench.scoring import ScoredSet
 from icl_bench.statistics.looked_up import FEWEST, LIMIT, Unsaid, by_prompt, judge, pooled
@@ -236,7 +237,7 @@ def test_cells_of_a_seed_are_summed_by_prompt() -> None:
 def judging_of(cells: dict[str, np.ndarray]) -> Judging:
     judging = Judging()
     for scenario, total in cells.items():
-        judging.take(ScoredSet([], {(scenario, "1", 0, "model"): total}))
+        judging.take(ScoredSet([], {(Place(scenario, (1.0,)), 0, "model"): total}))
     return judging
 
 
@@ -246,20 +247,20 @@ def test_what_no_cell_shows_all_cells_together_show() -> None:
     alone = [judge(total) for total in cells.values()]
     assert all(found is not None and not found.looked_up for found in alone)
     verdicts = judging_of(cells).verdicts()
-    message = verdicts.message("noise/without-bayes", "", 0, "model")
+    message = verdicts.message(Place("noise/without-bayes", (None,)), 0, "model")
     assert "over all cells of seed 0" in message
     assert "36/n = 3.5% of n = 1,024" in message
-    assert verdicts.message("shift/0", "1", 0, "model") == message
-    assert not verdicts.message("shift/0", "1", 1, "model")
-    assert not verdicts.message("shift/0", "1", 0, "another")
+    assert verdicts.message(Place("shift/0", (1.0,)), 0, "model") == message
+    assert not verdicts.message(Place("shift/0", (1.0,)), 1, "model")
+    assert not verdicts.message(Place("shift/0", (1.0,)), 0, "another")
 
 
 def test_a_cell_is_flagged_alone_where_the_others_hide_it() -> None:
     rng = np.random.default_rng(4)
     known = np.where(np.arange(1024) < 60, -1.0, 0.0)
     verdicts = judging_of({"known": known, "wild": 30.0 * rng.standard_normal(1024)}).verdicts()
-    assert "z = -7.7, where honest" in verdicts.message("known", "1", 0, "model")
-    assert not verdicts.message("wild", "1", 0, "model")
+    assert "z = -7.7, where honest" in verdicts.message(Place("known", (1.0,)), 0, "model")
+    assert not verdicts.message(Place("wild", (1.0,)), 0, "model")
 
 
 # ---------------------------------------------------------------- the run
