@@ -190,8 +190,8 @@ def test_the_suite_holds_all_fifteen_public_evaluations_at_their_settings() -> N
     assert (prompts.n_dims, prompts.context_sizes, prompts.n_prompts) == (N_DIMS, tuple(range(N_POINTS)), 1280)
     assert SUITE.training.n_context == 40
     header = SUITE.text.split("[suite]")[0]
-    for name, place in SETS.items():
-        assert place.label in header, f"the header does not name {name}"
+    for name, prompt_set in SETS.items():
+        assert prompt_set.place.scenario in header, f"the header does not name {name}"
 
 
 def test_the_documentation_maps_every_public_name_and_its_example_is_a_suite(tmp_path: Path) -> None:
