@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.commands import Measured, measured
+from benchmarks.metric_cards import cards_of
 from icl_bench.places import Place
 from icl_bench.seeding import BLOCK_SIZE
 from icl_bench.tables.manifest import Manifest, write_manifest
@@ -72,6 +73,7 @@ def write_run(folder: Path, extent: Extent, worsened: float) -> None:
         scenarios=tuple(dict.fromkeys(labels)),
         models=dict.fromkeys(models, digest),
         metrics=("squared_error",),
+        metric_cards=cards_of(COLUMNS),
         status="complete",
     )
     write_manifest(folder, manifest)

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.metric_cards import cards_of
 from icl_bench.arrays import Array
 from icl_bench.tables.manifest import Manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS, scores_schema
@@ -75,6 +76,7 @@ def _manifest(size: Size, models: list[str]) -> Manifest:
         scenarios=scenarios,
         models=dict.fromkeys(models, "0" * 32),
         metrics=(*OF_MODELS, "bayes_risk"),
+        metric_cards=cards_of((*OF_MODELS, *OF_PROMPTS)),
         identities=dict.fromkeys(scenarios[1:], "1.0"),
         noise_variance=0.25,
         started="2026-01-01T00:00:00+00:00",

@@ -39,6 +39,7 @@ from icl_bench.places import Place
 from icl_bench.seeding import BLOCK_SIZE
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
+from icl_bench.tables.metric_cards import MetricCard
 from icl_bench.tables.schema import PROMPTS, SCHEMA_KEY
 from icl_bench.tables.score_table import write_scores
 from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader, write_unit
@@ -95,9 +96,15 @@ class Synthetic:
             scenarios=tuple(dict.fromkeys(name for name, _ in self.places)),
             models=dict.fromkeys(self.factors, "m"),
             metrics=(self.column,),
+            metric_cards=self.cards(),
             versions={"icl-bench": "0.1.0"},
             status=self.state,
         )
+
+    def cards(self) -> dict[str, MetricCard]:
+        own = MetricCard(self.column, "squared label", "lower", False, "risk", "mean", True, self.column)
+        signal = dataclasses.replace(own, use="zero_error", role="signal", needs_model=False, of="zero_error")
+        return {self.column: own, **({"zero_error": signal} if self.with_signal else {})}
 
     def _unit(self, number: int, place: tuple[str, float | None], seed: int, block: int) -> Unit:
         rows = min(BLOCK_SIZE, self.n_prompts - block * BLOCK_SIZE)

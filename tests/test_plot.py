@@ -211,7 +211,7 @@ def test_normalised_references_are_bayes_over_zero_and_one(run_folder):
     zero = next(item for item in curves if item.role == ZERO)
     assert {mark.value for mark in zero.marks} == {1.0}
     bayes = next(item for item in curves if item.role == BAYES)
-    assert bayes.marks[1].value == run.summary.base.normalised_bayes
+    assert bayes.marks[1].value == run.summary.base.achievable
 
 
 def rewritten(run_folder: Path, folder: Path, change) -> Path:

@@ -19,11 +19,12 @@ from typer.testing import CliRunner
 
 from icl_bench import run_suite
 from icl_bench.cli.main import app
+from icl_bench.places import Place
 from icl_bench.report.breakdown import breakdowns
 from icl_bench.report.chart import draw
 from icl_bench.report.curves import Curve, CurvePoint, Line
 from icl_bench.report.points import Entry, Point
-from icl_bench.report.score_rows import Absent, Place, Statistic, combined
+from icl_bench.report.score_rows import Absent, Statistic, combined
 from icl_bench.report.summary import summarise
 from icl_bench.report.terminal import lines
 from icl_bench.tables.units import read_losses
@@ -336,7 +337,7 @@ def grid_of(errors: dict[float, tuple[float, float | None]]) -> list[Point]:
     found = []
     for severity, (value, half) in errors.items():
         item = statistic(value, half)
-        place = Place("covariate/scale", severity, f"{severity:g}", False)
+        place = Place("covariate/scale", (severity,), False)
         found.append(Point(place, 6, "normalised_error", 1.0, 0.1, {"m": Entry("m", item, None, item)}))
     return found
 

@@ -22,7 +22,7 @@ def compare(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="Older run, or baseline.", show_default=False)],
     head: Annotated[Path, typer.Argument(metavar="HEAD", help="Newer run.", show_default=False)],
     metric: Annotated[
-        str | None, typer.Option(help="Loss to compare by [default: squared_error where both have it].")
+        str | None, typer.Option(help="Loss to compare by [default: the risk where both have it].")
     ] = None,
     margin: Annotated[
         str | None, typer.Option(help="Rise of the risk that is no regression: 5% or 0.05 [default: 1%].")

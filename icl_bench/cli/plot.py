@@ -39,7 +39,7 @@ def plot(
         ),
     ] = "",
     metric: Annotated[
-        str | None, typer.Option(help="What is shown [default: risk (squared_error); heatmap: as reports].")
+        str | None, typer.Option(help="What is shown [default: the risk where there is one; heatmap: as reports].")
     ] = None,
     width: Annotated[float, typer.Option(help="Inches; a column of a two-column paper has 3.25.")] = 5.5,
     height: Annotated[float | None, typer.Option(help="Inches [default: what the panels take].")] = None,

@@ -66,6 +66,8 @@ def train(
 
 def _print_curve(rows: list[dict[str, Any]]) -> None:
     """Print risk against context size on unshifted tuning prompts."""
+    from icl_bench.training.measuring import OVER_BAYES, SQUARED
+
     base = [row for row in rows if row["scenario"] == "base"]
     table: dict[int, dict[str, dict[str, Any]]] = {}
     for row in base:
@@ -74,7 +76,7 @@ def _print_curve(rows: list[dict[str, Any]]) -> None:
         return
     print(f"{'context size':>12}  {'squared error':>20}  {'over Bayes':>16}")
     for size, metrics in table.items():
-        squared, over = metrics["squared_error"], metrics.get("risk_over_bayes")
+        squared, over = metrics[SQUARED], metrics.get(OVER_BAYES)
         shown = "" if over is None or over["value"] is None else f"{over['value']:.3f} ±{1.96 * over['stderr']:.3f}"
         print(f"{size:>12}  {squared['value']:>12.4g} ±{1.96 * squared['stderr']:<7.2g}  {shown:>16}")
 
@@ -141,8 +143,10 @@ class _Live(_Reporter):
 
 def _in_short(rows: list[dict[str, Any]]) -> str:
     """Return a measurement in one line: risk over Bayes risk at a few context sizes, else the squared error."""
+    from icl_bench.training.measuring import OVER_BAYES, SQUARED
+
     base = [row for row in rows if row["scenario"] == "base" and row["value"] is not None]
-    for metric, words in (("risk_over_bayes", "risk over Bayes risk"), ("squared_error", "squared error")):
+    for metric, words in ((OVER_BAYES, "risk over Bayes risk"), (SQUARED, "squared error")):
         chosen = [row for row in base if row["metric"] == metric]
         if chosen:
             few = chosen[:: max(1, len(chosen) // 4)]

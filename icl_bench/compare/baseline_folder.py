@@ -19,11 +19,10 @@ from icl_bench.tables.baseline import write_baseline
 from icl_bench.tables.loss_sets import Losses, LossSet
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import BASELINE, read_manifest, write_manifest
+from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 from icl_bench.tables.score_table import read_score_rows, write_scores
 
-PROMPT_LOSSES = ("bayes_risk", "zero_error")
-"""What is kept of the prompts: scores over runs, and the scale of the signal, need them."""
 _OWN = ("manifest.json", "baseline.parquet", "scores.parquet", ".gitattributes", "README.md")
 
 
@@ -77,7 +76,7 @@ def update(folder: Path, head: Losses, wanted_metric: str | None, sizes: str | N
     check_baseline_folder(folder)
     check_complete(head, allow_missing)
     metric = common_metric(head, head, wanted_metric)
-    columns = [metric, *PROMPT_LOSSES]
+    columns = [metric, *_prompt_losses(head)]
     kept = [loss_set.context_sizes if sizes == ALL else (loss_set.headline_size,) for loss_set in head.sets]
     rows = _thinned_scores(head, sizes == ALL)
     try:
@@ -88,6 +87,11 @@ def update(folder: Path, head: Losses, wanted_metric: str | None, sizes: str | N
     write_scores(folder / "scores.parquet", rows, head.manifest.schema_version)
     write_manifest(folder, dataclasses.replace(head.manifest, kind=BASELINE))  # last: it says that the rest is there
     return baseline_digest(open_losses(folder))
+
+
+def _prompt_losses(losses: Losses) -> tuple[str, ...]:
+    """Return what is kept of the prompts: scores over runs, and the scale of the signal, need them."""
+    return MetricRoles(losses.manifest.metric_cards).of_prompts
 
 
 def _thinned_scores(head: Losses, all_sizes: bool) -> list[dict[str, Any]]:
@@ -104,7 +108,7 @@ def baseline_digest(losses: Losses) -> str:
 
 
 def _contents(losses: Losses) -> Iterator[bytes]:
-    columns = [*loss_columns(losses), *PROMPT_LOSSES]
+    columns = [*loss_columns(losses), *_prompt_losses(losses)]
     for loss_set in losses.sets:
         yield _identity(loss_set)
         read = losses.read(loss_set, columns)

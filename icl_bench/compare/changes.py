@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from icl_bench.compare.pooling import cluster_rows, whole_clusters
 from icl_bench.statistics.contrasts import Contrast, relative_change
 from icl_bench.statistics.tails import tails
 from icl_bench.tables.loss_sets import Losses, LossSet, ModelLosses
+from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
 Kind = Literal["mean", "median"]
@@ -23,8 +24,6 @@ Kind = Literal["mean", "median"]
 RELATIVE_FLOOR = 1e-6
 """Share of the signal that is added to both risks: below it a risk is rounding, and its changes mean nothing."""
 SMALLEST_FLOOR = 1e-30
-SIGNAL = "zero_error"
-"""Loss of the prompts that says what the signal is: the risk of predicting zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,13 @@ class CellChange:
     base_risk: Array  # (size,) mean or median in BASE; NaN where the losses are equal and nothing was computed
     head_risk: Array  # (size,)
     change: Contrast  # of the logarithm of the risk, (size,)
+    better_high: bool = False  # whether a fall, not a rise, is worse
+
+    @property
+    def harm(self) -> float:
+        """By how much the logarithm moved to the worse at the headline size."""
+        moved = float(self.change.value[self.headline])
+        return -moved if self.better_high else moved
 
     @property
     def headline_size(self) -> int:
@@ -71,26 +77,35 @@ def point_changes(
     means where theory or Hill's estimate allows mean and variance in both runs, else the ratio of medians. A cell with
     losses that are not finite is yielded as failed.
     """
+    before, after = (MetricRoles(losses.manifest.metric_cards) for losses in (base, head))
+    signal, better_high = _signal(before, metric), after.is_better_high(metric)
     pairs = [
-        (paired, base.read(paired.base, [metric, SIGNAL]), head.read(paired.head, [metric, SIGNAL]))
-        for paired in point.sets
+        (paired, base.read(paired.base, [metric, *signal]), head.read(paired.head, [metric])) for paired in point.sets
     ]
-    floor = _floor([held for _, held, _ in pairs], point, metric)
+    floor = _floor([held for _, held, _ in pairs], point, metric, signal)
     for model in point.models:
         cell = point.cell(model)
         kept: list[tuple[PairedSet, Array32, Array32]] = []
-        for paired, before, after in pairs:
+        for paired, ours, theirs in pairs:
             if model not in paired.models:
                 continue
-            one = _at(paired.base, before[model][metric], point.sizes)
-            other = _at(paired.head, after[model][metric], point.sizes)
+            one = _at(paired.base, ours[model][metric], point.sizes)
+            other = _at(paired.head, theirs[model][metric], point.sizes)
             broken = _not_finite(cell, paired, one, other)
             if broken is None:
                 kept.append((paired, one, other))
             else:
                 yield broken
         if kept:
-            yield _cell_change(cell, point, metric, kept, floor, (kinds or {}).get(cell), kinds is not None)
+            found = _cell_change(cell, point, metric, kept, floor, (kinds or {}).get(cell), kinds is not None)
+            yield replace(found, better_high=better_high)
+
+
+def _signal(roles: MetricRoles, metric: str) -> tuple[str, ...]:
+    """Return the column of the prompts that says how large a loss is: what predicting zero loses, in the same unit."""
+    if roles.signal is None or not roles.is_on_the_scale_of(roles.signal, metric):
+        return ()
+    return (roles.signal,)
 
 
 def _at(loss_set: LossSet, losses: Array32, sizes: Sequence[int]) -> Array32:
@@ -109,17 +124,18 @@ def _not_finite(cell: Cell, paired: PairedSet, one: Array32, other: Array32) -> 
     return Uncompared(cell, paired.head.seed, BROKEN, base, head, "the table holds losses that are not finite")
 
 
-def _floor(read: Sequence[ModelLosses], point: PairedPoint, metric: str) -> float:
+def _floor(read: Sequence[ModelLosses], point: PairedPoint, metric: str, signal: Sequence[str]) -> float:
     """Return what is added to the risks of a point: a millionth of the signal.
 
-    The signal is the risk of predicting zero where it is stored. Else it is the median over the models of their risk,
-    which neither an exact model nor one that diverges moves.
+    The signal is the risk of predicting zero where it is stored, in `signal`. Else it is the median over the models of
+    their risk, which neither an exact model nor one that diverges moves.
     """
     headline = [paired.base.context_sizes.index(point.headline_size) for paired in point.sets]
     signals = [
-        float(held[PROMPTS][SIGNAL][:, column].mean(dtype=np.float64))
+        float(held[PROMPTS][name][:, column].mean(dtype=np.float64))
         for held, column in zip(read, headline, strict=True)
-        if SIGNAL in held.get(PROMPTS, {})
+        for name in signal
+        if name in held.get(PROMPTS, {})
     ]
     if not signals:
         signals = [

@@ -135,8 +135,15 @@ def find_changes(
                 cells.append(found)
             else:
                 uncompared.append(found)
-    notes = [*differing_provenance(base.manifest, head.manifest), *_few_prompts(cells)]
+    notes = [*differing_provenance(base.manifest, head.manifest), *_by_mean_alone(head, chosen), *_few_prompts(cells)]
     return Changes(chosen, tuple(cells), tuple(uncompared), tuple(notes))
+
+
+def _by_mean_alone(head: Losses, metric: str) -> Iterator[str]:
+    """Yield a remark where what is compared is not what the metric is summarised by."""
+    card = head.manifest.metric_cards.get(metric)
+    if card is not None and card.statistic in ("quantile", "worst group"):
+        yield f"{metric} is reported by its {card.statistic}; what is compared is the mean of its losses"
 
 
 def _few_prompts(cells: Sequence[CellChange]) -> Iterator[str]:

@@ -44,7 +44,7 @@ def view(comparison: Comparison) -> View:
 
 def _sections(comparison: Comparison) -> Iterator[Section]:
     for verdict, title in ((REGRESSION, "Regressions"), (IMPROVEMENT, "Improvements")):
-        cells = sorted(comparison.of(verdict), key=_by_change, reverse=verdict == REGRESSION)
+        cells = sorted(comparison.of(verdict), key=_harm, reverse=verdict == REGRESSION)
         if cells:
             shown = SHOWN[verdict]
             more = (f"the {shown} largest of {len(cells):,}",) if len(cells) > shown else ()
@@ -62,7 +62,11 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Every cell", (), _detail_table(cells), detail=True)
 
 
-def _by_change(judged: JudgedCell) -> float:
+def _harm(judged: JudgedCell) -> float:
+    return judged.found.harm
+
+
+def _log_change(judged: JudgedCell) -> float:
     return float(judged.found.change.value[judged.found.headline])
 
 
@@ -88,7 +92,7 @@ def _cell_table(cells: Sequence[JudgedCell], verdict: str) -> Table:
 
 
 def _change(judged: JudgedCell) -> str:
-    text = percent(_by_change(judged))
+    text = percent(_log_change(judged))
     return text if judged.found.statistic == "mean" else f"med {text}"
 
 
@@ -147,8 +151,8 @@ def _worst(cells: Sequence[JudgedCell]) -> Entry:
     found = [judged for judged in cells if judged.verdict != EQUAL]
     if not found:
         return Entry("=", SAME)
-    worst = max(found, key=lambda judged: (judged.verdict == REGRESSION, _by_change(judged)))
-    return Entry(percent(_by_change(worst)) + _MARKS[worst.verdict], _STANDINGS[worst.verdict])
+    worst = max(found, key=lambda judged: (judged.verdict == REGRESSION, _harm(judged)))
+    return Entry(percent(_log_change(worst)) + _MARKS[worst.verdict], _STANDINGS[worst.verdict])
 
 
 def _scores_table(comparison: Comparison) -> Table:
@@ -205,7 +209,7 @@ def _sentence(judged: JudgedCell) -> str:
     sizes, p_values = (judged.worse_sizes, judged.p_worse) if worse else (judged.better_sizes, judged.p_better)
     significant = f"; significant {where(sizes, found.sizes)}" if sizes else ""
     return (
-        f"{judged.verdict}: {found.statistic} of the risk {percent(_by_change(judged))}"
+        f"{judged.verdict}: {found.statistic} of the risk {percent(_log_change(judged))}"
         f" ({interval(float(judged.low[at]), float(judged.high[at]))}) after {found.headline_size} examples,"
         f" adjusted p {probability(float(p_values.min()))}{significant}"
     )
@@ -216,11 +220,11 @@ def _annotations(comparison: Comparison) -> Iterator[Annotation]:
         lines = wording.uncompared_lines(comparison.changes.incomplete)
         level = "warning" if comparison.settings.allow_missing else "error"
         yield Annotation(level, "Cells are missing or failed", "\n".join(lines))
-    for judged in sorted(comparison.of(REGRESSION), key=_by_change, reverse=True):
+    for judged in sorted(comparison.of(REGRESSION), key=_harm, reverse=True):
         yield Annotation("error", f"Regression: {judged.found.cell.name}", _sentence(judged))
     undecided = comparison.of(UNDECIDED)
     if undecided:
         detectable = wording.detectable_line(comparison)
         yield Annotation("warning", f"{counted(len(undecided), 'cell')} too noisy to tell", detectable)
-    for judged in sorted(comparison.of(IMPROVEMENT), key=_by_change):
+    for judged in sorted(comparison.of(IMPROVEMENT), key=_harm):
         yield Annotation("notice", f"Improvement: {judged.found.cell.name}", _sentence(judged))

@@ -32,17 +32,17 @@ class JudgedCell:
     high: Array  # (size,)
     p_worse: Array  # (size,) adjusted
     p_better: Array  # (size,) adjusted
-    detectable: float | None  # rise at the headline size that would have been found with 90% power; None: no interval
+    detectable: float | None  # change to the worse at the headline size that has 90% power; None: no interval
     alpha: float
 
     @property
     def worse_sizes(self) -> tuple[int, ...]:
-        """Context sizes with a significant rise beyond the margin."""
+        """Context sizes with a significant change to the worse beyond the margin."""
         return self._sizes(self.p_worse)
 
     @property
     def better_sizes(self) -> tuple[int, ...]:
-        """Context sizes with a significant fall beyond the margin."""
+        """Context sizes with a significant change to the better beyond the margin."""
         return self._sizes(self.p_better)
 
     def _sizes(self, p_values: Array) -> tuple[int, ...]:
@@ -54,7 +54,8 @@ def judge(changes: Sequence[CellChange], margin: float, alpha: float) -> tuple[J
 
     A regression is a rejected "the risk rose by at most the margin" at some context size, by Holm's weighted procedure
     over all cells and sizes with family-wise error at most alpha; an improvement is the same the other way. `no worse`
-    has an interval that ends within the margin at the headline size, and `undecided` has none: too noisy to tell.
+    has an interval that ends within the margin at the headline size, and `undecided` has none: too noisy to tell. Where
+    more is better, a rise is the improvement and a fall the regression.
     """
     if not changes:
         return ()
@@ -62,15 +63,21 @@ def judge(changes: Sequence[CellChange], margin: float, alpha: float) -> tuple[J
     together = np.concatenate(weights)
     ends = np.cumsum([len(found.sizes) for found in changes])[:-1]
     worse, better = (
-        np.split(
-            weighted_holm(np.concatenate([_testable(test(found.change, margin)) for found in changes]), together), ends
-        )
-        for test in (worse_p_value, better_p_value)
+        np.split(weighted_holm(np.concatenate([_testable(test(found, margin)) for found in changes]), together), ends)
+        for test in (_worse, _better)
     )
     return tuple(
         _judged(found, p_worse, p_better, float(weight[found.headline]), margin, alpha)
         for found, p_worse, p_better, weight in zip(changes, worse, better, weights, strict=True)
     )
+
+
+def _worse(found: CellChange, margin: float) -> Array:
+    return (better_p_value if found.better_high else worse_p_value)(found.change, margin)
+
+
+def _better(found: CellChange, margin: float) -> Array:
+    return (worse_p_value if found.better_high else better_p_value)(found.change, margin)
 
 
 def cell_weights(n_sizes: int, headline: int) -> Array:
@@ -99,11 +106,13 @@ def _judged(
     elif (p_better <= alpha).any():
         verdict = IMPROVEMENT
     else:
-        verdict = NO_WORSE if high[headline] <= log_margin(margin) else UNDECIDED
+        worst = -low[headline] if found.better_high else high[headline]
+        verdict = NO_WORSE if worst <= log_margin(margin) else UNDECIDED
     detectable: float | None = None
     if not found.equal and np.isfinite(change.stderr[headline]):
         smallest = smallest_detectable(
             change.stderr[headline : headline + 1], change.degrees, margin, alpha * weight, POWER
         )
-        detectable = float(smallest[0])
+        rise = float(smallest[0])
+        detectable = rise / (1.0 + rise) if found.better_high else rise  # a fall of that share is the same ratio
     return JudgedCell(found, verdict, low, high, p_worse, p_better, detectable, alpha)

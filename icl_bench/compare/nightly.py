@@ -23,10 +23,11 @@ from icl_bench.compare.nightly_state import (
     write_state,
 )
 from icl_bench.compare.settings import ALPHA, MARGIN
-from icl_bench.errors import EXIT_INCOMPLETE, EXIT_PASS, EXIT_REGRESSION, NotComparableError
+from icl_bench.errors import EXIT_INCOMPLETE, EXIT_PASS, EXIT_REGRESSION, NotComparableError, UsageError
 from icl_bench.provenance import now
 from icl_bench.statistics.sequential import LIKELY_RISE
 from icl_bench.tables.loss_sets import Losses, LossSet
+from icl_bench.tables.metric_roles import MetricRoles
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def look(path: Path, base: Losses, head: Losses, settings: NightlySettings) -> N
     with held(path):
         earlier = read_state(path) or _new_state(base, head, settings)
         _check_settings(path, earlier, head, settings)
+        _check_direction(earlier, head)
         _check_fresh(path, earlier, [*base.sets, *head.sets])
         kinds: dict[Cell, Kind] = {watched.cell: watched.statistic for watched in earlier.cells}
         tonight = find_changes(base, head, earlier.metric, headline_only=True, kinds=kinds)
@@ -117,6 +119,15 @@ def _check_settings(path: Path, state: NightlyState, head: Losses, settings: Nig
                 f"{path} was begun with {name.removeprefix('--')} {kept}, tonight asks for {wanted}: evidence of two"
                 " questions cannot be added up; ask as before, or begin a new state file"
             )
+
+
+def _check_direction(state: NightlyState, head: Losses) -> None:
+    """Raise UsageError where a fall, not a rise, would be the alarm: evidence is gathered of rises alone."""
+    if MetricRoles(head.manifest.metric_cards).is_better_high(state.metric):
+        raise UsageError(
+            f"--sequential watches for a rise, and more of {state.metric} is better: choose a loss with --metric, or"
+            " compare the two runs of each night by themselves"
+        )
 
 
 def _check_fresh(path: Path, state: NightlyState, sets: Sequence[LossSet]) -> None:

@@ -89,9 +89,9 @@ def detectable_line(comparison: Comparison) -> str:
     if not known:
         return ""
     worst, judged = max(known, key=lambda item: item[0])
-    middle = statistics.median(share for share, _ in known)
+    middle, change = statistics.median(share for share, _ in known), "fall" if judged.found.better_high else "rise"
     return (
-        f"smallest rise found with {POWER:.0%} power: {magnitude(middle)} in the median cell,"
+        f"smallest {change} found with {POWER:.0%} power: {magnitude(middle)} in the median cell,"
         f" {magnitude(worst)} in the noisiest ({printable(judged.found.cell.name)})"
     )
 

@@ -13,7 +13,10 @@ from icl_bench.theory.tails import label_tail
 
 @dataclass(frozen=True)
 class LabelError(SquaredMetric):
-    """(prediction - y)^2: the risk plus the noise variance, for comparison with papers that report it."""
+    """Squared error to the noisy label.
+
+    (prediction - y)^2: the risk plus the noise variance, for comparison with papers that report it.
+    """
 
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - y)^2, (prompt, query)."""

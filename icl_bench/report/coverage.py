@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from icl_bench.places import Place
 from icl_bench.report.score_rows import Row, ScoreRows
 from icl_bench.tables.manifest import Manifest
 from icl_bench.tables.schema import LOOKED_UP, PROMPTS, WORST_FIRST
@@ -56,7 +57,7 @@ def _is_whole(row: Row) -> bool:
 
 
 def _cell_name(row: Row) -> str:
-    return " ".join(part for part in (row["scenario"], row["severity_label"], f"seed {row['seed']}") if part)
+    return f"{Place.of_row(row).name} seed {row['seed']}"
 
 
 def coverage(rows: ScoreRows, manifest: Manifest) -> Coverage:

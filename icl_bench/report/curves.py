@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from icl_bench.report.points import Point
-from icl_bench.report.score_rows import BAYES_RISK, ERROR, ZERO_RISK, ScoreRows, Statistic, load_places
+from icl_bench.report.score_rows import ScoreRows, Statistic, load_places
+from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
 
@@ -48,11 +49,14 @@ class Curve:
         return f"{self.scenario} {self.label}".strip()
 
 
-def curves(folder: Path, base: Point | None, shifted: Sequence[Point], models: Sequence[str]) -> tuple[Curve, ...]:
+def curves(
+    folder: Path, base: Point | None, shifted: Sequence[Point], models: Sequence[str], roles: MetricRoles
+) -> tuple[Curve, ...]:
     """Return the curves of the unshifted reference and of the worst covariate shift, where there are any."""
     chosen = [point for point in (base, _worst(shifted)) if point is not None]
-    rows = load_places(folder, [point.place for point in chosen], (ERROR, BAYES_RISK, ZERO_RISK))
-    found = [_curve(rows, point, models) for point in chosen]
+    needed = [label for label in (roles.normalised_risk, *roles.of_prompts) if label is not None]
+    rows = load_places(folder, [point.place for point in chosen], needed)
+    found = [_curve(rows, point, models, roles) for point in chosen]
     return tuple(curve for curve in found if any(len(line.points) > 1 for line in curve.lines))
 
 
@@ -60,7 +64,7 @@ def _worst(shifted: Sequence[Point]) -> Point | None:
     """Return the covariate shift (any shift if there is none) with the largest mean log normalised error."""
     scored = [(point, _log_error(point)) for point in shifted]
     usable = [(point, score) for point, score in scored if score is not None]
-    covariate = [(point, score) for point, score in usable if point.axis == "covariate"]
+    covariate = [(point, score) for point, score in usable if point.place.axis == "covariate"]
     return max(covariate or usable, key=lambda item: item[1], default=(None, 0.0))[0]
 
 
@@ -70,21 +74,21 @@ def _log_error(point: Point) -> float | None:
     return math.fsum(logs) / len(logs) if logs else None
 
 
-def _curve(rows: ScoreRows, point: Point, models: Sequence[str]) -> Curve:
-    lines = [Line(None, tuple(_bayes(rows, point)))]
+def _curve(rows: ScoreRows, point: Point, models: Sequence[str], roles: MetricRoles) -> Curve:
+    lines, risk = [Line(None, tuple(_bayes(rows, point, roles)))], roles.normalised_risk
     for model in models:
-        found = [(size, rows.get(point.place, model, ERROR, size)) for size in rows.sizes(point.place, model, ERROR)]
+        found = [(size, rows.get(point.place, model, risk, size)) for size in rows.sizes(point.place, model, risk)]
         line = tuple(CurvePoint(size, item.value, item.kind) for size, item in found if isinstance(item, Statistic))
         if any(item.value != 1.0 for item in line):  # else it is the zero predictor's, which every chart has
             lines.append(Line(model, line))
     return Curve(point.place.scenario, point.place.label, tuple(line for line in lines if line.points))
 
 
-def _bayes(rows: ScoreRows, point: Point) -> list[CurvePoint]:
+def _bayes(rows: ScoreRows, point: Point, roles: MetricRoles) -> list[CurvePoint]:
     found = []
-    for size in rows.sizes(point.place, PROMPTS, BAYES_RISK):
-        bayes = rows.get(point.place, PROMPTS, BAYES_RISK, size)
-        zero = rows.get(point.place, PROMPTS, ZERO_RISK, size)
+    for size in rows.sizes(point.place, PROMPTS, roles.bayes_risk):
+        bayes = rows.get(point.place, PROMPTS, roles.bayes_risk, size)
+        zero = rows.get(point.place, PROMPTS, roles.signal, size)
         if isinstance(bayes, Statistic) and isinstance(zero, Statistic) and zero.value > 0.0:
             found.append(CurvePoint(size, bayes.value / zero.value, "mean"))
     return found

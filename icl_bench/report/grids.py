@@ -71,7 +71,7 @@ def _heads(summary: Summary, points: Sequence[Point]) -> dict[str, tuple[str, ..
     if len({point.context_size for point in points}) > 1:
         heads["examples"] = tuple(str(point.context_size or "") for point in points)
     if any(point.achievable is not None for point in summary.points):
-        name = "Bayes / zero" if summary.metric.startswith("normalised") else "Bayes"
+        name = "Bayes / zero" if summary.roles.is_normalised(summary.metric) else "Bayes"
         heads[name] = tuple("?" if point.achievable is None else short(point.achievable) for point in points)
     return heads
 
@@ -82,7 +82,7 @@ def _column(summary: Summary, point: Point, is_base: bool, heads: Sequence[str])
     mark = NOT_THE_SUITES_METRIC if point.metric != summary.metric else ""
     identity = " =base" if point.place.identity and not is_base else ""
     title = "unshifted" if is_base else point.place.label + identity
-    return Column("" if is_base else point.scenario, title + mark, tuple(cells))
+    return Column("" if is_base else point.place.inner, title + mark, tuple(cells))
 
 
 def entry_cell(entry: Entry) -> Cell:

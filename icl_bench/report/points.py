@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from icl_bench.report.score_rows import BAYES_RISK, CHAIN, ERROR, ZERO_RISK, Absent, Place, ScoreRows, Statistic
+from icl_bench.places import Place
+from icl_bench.report.score_rows import Absent, ScoreRows, Statistic
+from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
 NEAR_BAYES = 0.05
@@ -19,7 +21,8 @@ class Entry:
     model: str
     shown: Statistic | None
     absent: Absent | None  # why nothing is shown
-    error: Statistic | None  # normalised error: 1 is the risk of predicting zero
+    error: Statistic | None  # normalised risk: 1 is the risk of predicting zero
+    shows_excess: bool = False  # whether what is shown is the normalised excess risk: 0 is Bayes
 
     @property
     def broken(self) -> bool | None:
@@ -43,12 +46,17 @@ class Entry:
 
     @property
     def standing(self) -> str:
-        """`near_bayes`, `at_zero` (no better than predicting zero), `between`, or `none` without a number."""
+        """`near_bayes`, `at_zero` (no better than predicting zero), `between`, or `none` without a number.
+
+        Empty where nothing says how the number stands to the risk of predicting zero.
+        """
         if self.shown is None:
             return "none"
+        if self.error is None and not self.shows_excess:
+            return ""
         if self.error is not None and self.error.value >= 1.0:
             return "at_zero"
-        near = self.shown.metric == CHAIN[0] and self.shown.kind == "mean" and self.shown.value <= NEAR_BAYES
+        near = self.shows_excess and self.shown.kind == "mean" and self.shown.value <= NEAR_BAYES
         return "near_bayes" if near else "between"
 
 
@@ -58,63 +66,54 @@ class Point:
 
     place: Place
     context_size: int | None  # where a prompt of the training length ends; what is shown
-    metric: str  # what is shown here
+    metric: str  # what is shown here; empty where the run has nothing to show
     zero_risk: float | None  # risk of predicting zero
     bayes_risk: float | None  # None where no Bayes prediction is known
     entries: Mapping[str, Entry]
-
-    @property
-    def axis(self) -> str:
-        """The scenario's label up to the slash."""
-        return self.place.scenario.partition("/")[0]
-
-    @property
-    def scenario(self) -> str:
-        """The scenario's label after the slash; all of it when it has none."""
-        return self.place.scenario.partition("/")[2] or self.place.scenario
-
-    @property
-    def normalised_bayes(self) -> float | None:
-        """Bayes risk over the risk of predicting zero: the smallest normalised error that is achievable."""
-        if self.bayes_risk is None or not self.zero_risk:
-            return None
-        return self.bayes_risk / self.zero_risk
-
-    @property
-    def achievable(self) -> float | None:
-        """The Bayes risk on the scale of what is shown."""
-        return self.normalised_bayes if self.metric.startswith("normalised") else self.bayes_risk
+    achievable: float | None = None  # the Bayes risk on the scale of what is shown; None where it is not on it
 
 
-def points(rows: ScoreRows, models: Sequence[str], scenarios: Sequence[str]) -> list[Point]:
+def points(rows: ScoreRows, models: Sequence[str], scenarios: Sequence[str], roles: MetricRoles) -> list[Point]:
     """Return every point of a run: scenarios in the suite's order, each by severity."""
     known = {label: index for index, label in enumerate(scenarios)}
     places = sorted(rows.places, key=lambda place: (known.get(place.scenario, len(known)), place.scenario, place.order))
-    return [_point(rows, place, models) for place in places]
+    return [_point(rows, place, models, roles) for place in places]
 
 
-def _point(rows: ScoreRows, place: Place, models: Sequence[str]) -> Point:
-    size = rows.headline.get(place)
-    found = {(model, name): rows.get(place, model, name, size) for model in models for name in CHAIN}
-    metric = next(
-        (name for name in CHAIN if any(isinstance(found[model, name], Statistic) for model in models)), CHAIN[0]
-    )
-    return Point(
-        place,
-        size,
-        metric,
-        _value(rows.get(place, PROMPTS, ZERO_RISK, size)),
-        _value(rows.get(place, PROMPTS, BAYES_RISK, size)),
-        {model: _entry(model, found[model, metric], found[model, ERROR]) for model in models},
-    )
+def _point(rows: ScoreRows, place: Place, models: Sequence[str], roles: MetricRoles) -> Point:
+    size, names = rows.headline.get(place), roles.shown
+    zero = _value(rows.get(place, PROMPTS, roles.signal, size))
+    bayes = _value(rows.get(place, PROMPTS, roles.bayes_risk, size))
+
+    def shown(name: str) -> dict[str, Statistic | Absent]:
+        return {model: rows.get(place, model, name, size) for model in models}
+
+    numbered = (name for name in names if any(isinstance(item, Statistic) for item in shown(name).values()))
+    metric = next(numbered, names[0] if names else "")
+    found, is_excess = shown(metric), metric != "" and metric == roles.normalised_excess
+    entries = {
+        model: _entry(model, item, rows.get(place, model, roles.normalised_risk, size), is_excess)
+        for model, item in found.items()
+    }
+    return Point(place, size, metric, zero, bayes, entries, _achievable(roles, metric, zero, bayes))
 
 
-def _entry(model: str, shown: Statistic | Absent, error: Statistic | Absent) -> Entry:
+def _achievable(roles: MetricRoles, metric: str, zero: float | None, bayes: float | None) -> float | None:
+    """Return the Bayes risk over that of predicting zero for a normalised metric, as it is for one in its unit."""
+    if bayes is None:
+        return None
+    if roles.is_normalised(metric):
+        return bayes / zero if zero else None
+    return bayes if roles.is_on_the_scale_of(metric, roles.bayes_risk) else None
+
+
+def _entry(model: str, shown: Statistic | Absent, error: Statistic | Absent, is_excess: bool) -> Entry:
     return Entry(
         model,
         shown if isinstance(shown, Statistic) else None,
         shown if isinstance(shown, Absent) else None,
         error if isinstance(error, Statistic) else None,
+        is_excess,
     )
 
 

@@ -64,7 +64,7 @@ def records(summary: Summary) -> Iterator[dict[str, Any]]:
 
 def _of_point(point: Point) -> dict[str, Any]:
     return {
-        "axis": point.axis,
+        "axis": point.place.axis,
         "scenario": point.place.scenario,
         "severity": point.place.severity,
         "severity_label": point.place.label,

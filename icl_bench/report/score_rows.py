@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from icl_bench.places import Place
 from icl_bench.tables.schema import LOOKED_UP, WORST_FIRST
 from icl_bench.tables.score_table import read_score_rows
 
-CHAIN = ("normalised_excess_risk", "normalised_error", "excess_risk", "squared_error", "label_error")
-"""Metrics that a summary may show, the most telling first."""
-ZERO_RISK, BAYES_RISK, ERROR = "zero_error", "bayes_risk", "normalised_error"
+OWN_STATISTICS = ("quantile", "worst group")
+"""What a metric is summarised by where neither a mean nor a ratio of means says what it is: `value` of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Statistic:
     """One metric of one model on one scenario and severity at one context size, seeds combined."""
 
     metric: str
-    kind: str  # mean | median (where no mean exists)
+    kind: str  # mean | median (where no mean exists) | quantile | worst group
     value: float
     stderr: float | None  # of the mean
     low: float | None  # 95% interval; None where none exists
@@ -43,31 +43,6 @@ class Absent:
 
     status: str  # looked_up | error | timeout | nan | skipped | undefined | missing
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One scenario at one severity."""
-
-    scenario: str
-    severity: float | None
-    label: str  # the severity as text
-    identity: bool | None
-
-    @property
-    def order(self) -> tuple[float, ...]:
-        """Sorts places of one scenario by severity, a joint shift's by its severities in turn."""
-        if self.severity is not None:
-            return (self.severity,)
-        parts = self.label.split(" x ") if self.label else []
-        return tuple(_number(part) for part in parts)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.inf
 
 
 Row = Mapping[str, Any]
@@ -92,12 +67,12 @@ class ScoreRows:
             self._take(row)
 
     def _take(self, row: Row) -> None:
-        place = Place(row["scenario"], row["severity"], row["severity_label"], row["identity"])
+        place = Place.of_row(row)
         if place not in self.seeds:
             self.places.append(place)
         self.seeds[place].add(row["seed"])
         whole = row["metric"] is None or row["status"] == LOOKED_UP  # whose numbers count for nothing
-        cell = (place.scenario, place.label, row["seed"], row["model"])
+        cell = (row["scenario"], row["severity_label"], row["seed"], row["model"])
         self.cells[cell] = row["status"] if whole else self.cells.get(cell, "ok")
         if row["status"] != "ok":
             self.unwell.append(row)
@@ -113,16 +88,18 @@ class ScoreRows:
             if row["headline"]:
                 self.headline[place] = row["context_size"]
 
-    def sizes(self, place: Place, model: str, metric: str) -> list[int]:
+    def sizes(self, place: Place, model: str, metric: str | None) -> list[int]:
         """Return the context sizes at which a model has a metric, ascending."""
-        return sorted(self._sizes.get((place, model, metric), ()))
+        return [] if metric is None else sorted(self._sizes.get((place, model, metric), ()))
 
     def prompt_counts(self, place: Place, size: int) -> set[int]:
         """Return the prompts a cell at a place, over all models, metrics and seeds."""
         return self._prompts.get((place, size), set())
 
-    def get(self, place: Place, model: str, metric: str, size: int | None) -> Statistic | Absent:
-        """Return a metric with its seeds combined, or why there is none."""
+    def get(self, place: Place, model: str, metric: str | None, size: int | None) -> Statistic | Absent:
+        """Return a metric with its seeds combined, or why there is none; None: a metric that the run does not have."""
+        if metric is None:
+            return Absent("missing", "the run has no such metric")
         rows = self._found.get((place, model, metric, size), []) if size is not None else []
         if rows:
             return combined(metric, rows)
@@ -136,8 +113,11 @@ class ScoreRows:
 def combined(metric: str, rows: Sequence[Row]) -> Statistic | Absent:
     """Return one statistic of the seeds' rows: the mean of their means, else of their medians.
 
-    Seeds are independent, so squared standard errors and squared half widths add up.
+    Where the metric is a quantile or a worst group, that is averaged. Seeds are independent, so squared standard errors
+    and squared half widths add up.
     """
+    if rows[0].get("statistic") in OWN_STATISTICS:
+        return _own_statistic(metric, rows)
     kind = next((kind for kind in ("mean", "median") if all(row[kind] is not None for row in rows)), None)
     if kind is None:
         return Absent("undefined", next(row["message"] for row in rows if row["mean"] is None))
@@ -160,6 +140,26 @@ def combined(metric: str, rows: Sequence[Row]) -> Statistic | Absent:
     )
 
 
+def _own_statistic(metric: str, rows: Sequence[Row]) -> Statistic | Absent:
+    if any(row["value"] is None for row in rows):
+        return Absent("undefined", next(row["message"] for row in rows if row["value"] is None))
+    count = len(rows)
+    value = math.fsum(row["value"] for row in rows) / count
+    down, up = (_reach(rows, "value", end) for end in ("value_low", "value_high"))
+    low, high = None if down is None else value - down, None if up is None else value + up
+    return Statistic(
+        metric,
+        rows[0]["statistic"],
+        value,
+        None,
+        low,
+        high,
+        None,
+        max(row["n_prompts"] for row in rows),
+        count,
+    )
+
+
 def _reach(rows: Sequence[Row], kind: str, end: str) -> float | None:
     """Return how far the interval of the seeds' average reaches to one end; None when a seed has no interval."""
     if any(row[end] is None for row in rows):
@@ -175,12 +175,11 @@ def _median_low(rows: Sequence[Row]) -> float | None:
     return center - math.hypot(*(row["median"] - row["median_low"] for row in rows)) / len(rows)
 
 
-def load_rows(folder: Path, others: Sequence[str] = ()) -> ScoreRows:
-    """Return the rows of a run at its headline context sizes, those of the metrics `others` too.
+def load_rows(folder: Path, metrics: Sequence[str]) -> ScoreRows:
+    """Return the rows of some metrics of a run at its headline context sizes.
 
     Raises TableError when its table is missing or damaged.
     """
-    metrics = [*CHAIN, ZERO_RISK, BAYES_RISK, *others]
     return ScoreRows(read_score_rows(folder / "scores.parquet", metrics, headline=True))
 
 

@@ -11,11 +11,12 @@ from icl_bench.report.breakdown import Breakdown, breakdowns
 from icl_bench.report.coverage import Coverage, Trouble, coverage, troubles
 from icl_bench.report.curves import Curve, curves
 from icl_bench.report.points import Point, points
-from icl_bench.report.resemblance import AGREEMENT, Resemblance, references, resemblances
-from icl_bench.report.score_rows import CHAIN, ScoreRows, load_rows
+from icl_bench.report.resemblance import Resemblance, resemblances
+from icl_bench.report.score_rows import ScoreRows, load_rows
 from icl_bench.run_scores.records import RunScores
 from icl_bench.run_scores.scores import run_scores
 from icl_bench.tables.manifest import Manifest, read_manifest
+from icl_bench.tables.metric_roles import MetricRoles
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Summary:
     n_prompts: tuple[int, ...]  # a cell: the different counts, ascending
     seeds: tuple[int, ...]
     models: tuple[str, ...]
-    metric: str  # shown where it exists
+    roles: MetricRoles
+    metric: str  # shown where it exists; empty where the run has nothing to show
     base: Point | None  # the unshifted reference
     axes: tuple[Axis, ...]
     breakdowns: tuple[Breakdown, ...]
@@ -68,11 +70,11 @@ def summarise(folder: Path) -> Summary:
             f"{folder} has no table of scores: its run did not come to its end, or the table was deleted;"
             " run the suite again into this folder: what was finished is kept"
         )
-    compared = references(manifest.metrics)
-    rows = load_rows(folder, [*manifest.metrics, *(AGREEMENT + name for name in compared)])
-    models = tuple(manifest.models)
-    metric = next((name for name in CHAIN if name in rows.metrics), CHAIN[0])
-    found = points(rows, models, manifest.scenarios)
+    roles = MetricRoles(manifest.metric_cards)
+    rows = load_rows(folder, [*manifest.metrics, *roles.cards])
+    models, names = tuple(manifest.models), roles.shown
+    metric = next((name for name in names if name in rows.metrics), names[0] if names else "")
+    found = points(rows, models, manifest.scenarios, roles)
     base = _reference(found)
     shifted = [point for point in found if point is not base]
     identities = {label: float(text) for label, text in manifest.identities.items()}
@@ -82,15 +84,16 @@ def summarise(folder: Path) -> Summary:
         n_prompts=_prompt_counts(rows),
         seeds=tuple(sorted({seed for seeds in rows.seeds.values() for seed in seeds})),
         models=models,
+        roles=roles,
         metric=metric,
         base=base,
         axes=_axes(shifted),
         breakdowns=breakdowns(base, shifted, models, identities),
-        curves=curves(folder, base, shifted, models),
+        curves=curves(folder, base, shifted, models, roles),
         troubles=troubles(rows),
         coverage=coverage(rows, manifest),
         run_scores=run_scores(folder),
-        resemblances=resemblances(rows, found, models, compared),
+        resemblances=resemblances(rows, found, models, roles.distances),
     )
 
 
@@ -103,7 +106,7 @@ def _reference(found: Sequence[Point]) -> Point | None:
 def _axes(shifted: Sequence[Point]) -> tuple[Axis, ...]:
     grouped: dict[str, list[Point]] = {}
     for point in shifted:
-        grouped.setdefault(point.axis, []).append(point)
+        grouped.setdefault(point.place.axis, []).append(point)
     return tuple(Axis(name, tuple(members)) for name, members in grouped.items())
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from icl_bench.report.coverage import Trouble
 from icl_bench.report.grids import BROKEN, NOT_THE_SUITES_METRIC
+from icl_bench.report.metric_wording import sentence
 from icl_bench.report.points import NEAR_BAYES
-from icl_bench.report.score_rows import CHAIN, ERROR
 from icl_bench.report.summary import Summary
 from icl_bench.tables.schema import LOOKED_UP, PROMPTS, WORST_FIRST
 from icl_bench.text import printable, short
 
-_METRICS = {
-    CHAIN[0]: "normalised excess risk: (risk - Bayes risk) / risk of predicting zero; 0 is Bayes",
-    ERROR: "normalised error: risk / risk of predicting zero; 1 is predicting zero",
-    "excess_risk": "excess risk: risk - Bayes risk",
-    "squared_error": "squared error to the noiseless f(x)",
-    "label_error": "squared error to the noisy label",
-}
+_STUDENTISED = "studentised over prompts (over draws where prompts share one)"
+_INTERVALS = {"quantile": "between order statistics", "worst group": "wide enough for every group at once"}
+"""How the intervals of statistics that are no means are made."""
 
 
 def title(summary: Summary) -> str:
@@ -90,30 +86,33 @@ def shown(summary: Summary) -> str:
     size = summary.base.context_size if summary.base else summary.manifest.training_context
     others = any(point.context_size != size for point in summary.points)
     but = ", but where a row says otherwise" if others else ""
-    return f"Shown: {_METRICS[summary.metric]}. After {size} examples{but}."
+    return f"Shown: {sentence(summary.roles, summary.metric)}. After {size} examples{but}."
 
 
 def legend(summary: Summary) -> tuple[str, ...]:
     """Return what the numbers and marks on this page mean."""
     entries = [entry for point in summary.points for entry in point.entries.values() if entry.shown is not None]
     shown = [entry.shown for entry in entries if entry.shown is not None]
+    how = next((_INTERVALS[item.kind] for item in shown if item.kind in _INTERVALS), _STUDENTISED)
     lines = [
-        "±: half width of the 95% interval, studentised over prompts (over draws where prompts share one)."
+        f"±: half width of the 95% interval, {how}."
         + (" Seeds are averaged; their squared half widths add up." if len(summary.seeds) > 1 else ""),
     ]
     if any(point.achievable is not None for point in summary.points):
-        scale = " over the risk of predicting zero" if summary.metric.startswith("normalised") else ""
+        scale = " over the risk of predicting zero" if summary.roles.is_normalised(summary.metric) else ""
         lines.insert(0, f"Bayes row: risk of the Bayes prediction{scale}: what is achievable; ?: not known.")
     if any(item.kind == "mean" and item.half_width is None for item in shown):
         lines.append("±?: the mean has no interval: its variance does not exist, or all prompts share one draw.")
+    if any(item.kind in _INTERVALS and item.half_width is None for item in shown):
+        lines.append("±?: no interval: prompts share random draws, or are too few for one.")
     if any(item.kind == "median" for item in shown):
         lines.append(
             "med: the mean does not exist (heavy tail): median over prompts, with its order-statistic interval."
         )
     others_shown = dict.fromkeys(point.metric for point in summary.points if point.metric != summary.metric)
     for metric in others_shown:
-        why = "no Bayes prediction is known there" if summary.metric == CHAIN[0] else f"no {summary.metric} there"
-        lines.append(f"{NOT_THE_SUITES_METRIC} {why}, so the column shows the {_METRICS[metric]}.")
+        why = "no Bayes prediction is known there" if _shows_excess(summary) else f"no {summary.metric} there"
+        lines.append(f"{NOT_THE_SUITES_METRIC} {why}, so the column shows the {sentence(summary.roles, metric)}.")
     if any(entry.broken for entry in entries):
         lines.append(
             f"{BROKEN} no better than predicting zero: the interval of the normalised error lies at or above 1."
@@ -133,10 +132,15 @@ def legend(summary: Summary) -> tuple[str, ...]:
 
 def colours(summary: Summary) -> str:
     """Return what the colours mean."""
-    near = (
-        f"green: excess within {NEAR_BAYES:.0%} of the risk of predicting zero; " if summary.metric == CHAIN[0] else ""
-    )
+    entries = [entry for point in summary.points for entry in point.entries.values()]
+    if all(entry.standing in ("", "none") for entry in entries):
+        return "No colours: nothing says how these numbers stand to those of predicting zero."
+    near = f"green: excess within {NEAR_BAYES:.0%} of the risk of predicting zero; " if _shows_excess(summary) else ""
     return f"Colours: {near}red: at or above predicting zero; yellow: between."
+
+
+def _shows_excess(summary: Summary) -> bool:
+    return summary.metric == summary.roles.normalised_excess
 
 
 SCORES_TITLE = "Run-level scores: what a learner loses on each axis of shift"

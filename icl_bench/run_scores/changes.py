@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from icl_bench.run_scores.points import ZERO, Absence, PromptRows, RiskPoint, prompt_rows, read_points
+from icl_bench.run_scores.points import Absence, PromptRows, RiskColumns, RiskPoint, prompt_rows, read_points
 from icl_bench.run_scores.records import AXIS, RunScore, RunScores
 from icl_bench.run_scores.terms import Asked, Term, choose_kappa, reference_point, sdr_and_ausc
 from icl_bench.tables.loss_sets import Losses
@@ -17,13 +17,18 @@ def score_changes(base: Losses, head: Losses, column: str) -> RunScores:
     log10[(R_head + kappa)/(R_base + kappa)], and SDR by the ratio of these at a severity and unshifted: neither needs
     the Bayes risk. `value` is a difference of AUSC, and a ratio of SDR.
     """
-    bases, heads = (read_points(losses, (column, ZERO)) for losses in (base, head))
+    if not is_risk(head, column):
+        return RunScores(
+            None, "", (), f"no run-level scores: {column} is no risk to which a noise variance can be added"
+        )
+    columns = RiskColumns.of(head)
+    bases, heads = (read_points(losses, (column, *RiskColumns.of(losses).of_zero)) for losses in (base, head))
     of_base = {_place(point): point for point in bases}
     shared = [point for point in heads if _place(point) in of_base]
     reference = reference_point(shared)
     if reference is None:
         return RunScores(None, "", (), "no run-level scores: the runs share no unshifted reference (scenario base)")
-    rows = prompt_rows(shared)
+    rows = prompt_rows(shared, columns)
     kappa, source = choose_kappa(head.manifest.noise_variance, rows, reference)
     if kappa is None:
         return RunScores(None, "", (), f"no run-level scores: {source}")
@@ -34,6 +39,12 @@ def score_changes(base: Losses, head: Losses, column: str) -> RunScores:
         if any(isinstance(change, Term) for change in changes.values()):
             found += [score for score in sdr_and_ausc(asked, model, changes) if score.scope == AXIS]
     return RunScores(kappa, source, tuple(found))
+
+
+def is_risk(losses: Losses, column: str) -> bool:
+    """Tell whether a column has the unit of the noise variance: a squared label, better low, never negative."""
+    card = losses.manifest.metric_cards.get(column)
+    return card is None or (card.unit == "squared label" and card.direction == "lower" and not card.can_be_negative)
 
 
 def _place(point: RiskPoint) -> tuple[object, ...]:

@@ -13,11 +13,39 @@ from icl_bench.places import Place
 from icl_bench.statistics.contrasts import jackknifed
 from icl_bench.statistics.tails import tails
 from icl_bench.tables.loss_sets import Losses, LossSet
+from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
-EXCESS, SQUARED, BAYES, ZERO = "excess_risk", "squared_error", "bayes_risk", "zero_error"
-FROZEN = "agreement:bayes_train"
-COLUMNS = (EXCESS, SQUARED, BAYES, ZERO, FROZEN)
+FROZEN = "bayes_train"
+"""The model whose answers are the Bayes predictions of the training law, whatever the test law."""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskColumns:
+    """The stored columns that scores rest on, by the part that each plays; None: the run has no such metric."""
+
+    excess: str | None
+    risk: str | None
+    bayes: str | None  # what the best possible answer loses
+    zero: str | None  # what predicting zero loses
+    frozen: str | None  # how far answers are from those of `FROZEN`
+
+    @classmethod
+    def of(cls, losses: Losses) -> RiskColumns:
+        """Return those of a run."""
+        roles = MetricRoles(losses.manifest.metric_cards)
+        return cls(roles.excess, roles.risk, roles.bayes_risk, roles.signal, roles.distances.get(FROZEN))
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The columns that the run has."""
+        found = (self.excess, self.risk, self.bayes, self.zero, self.frozen)
+        return tuple(column for column in found if column is not None)
+
+    @property
+    def of_zero(self) -> tuple[str, ...]:
+        """The column of what predicting zero loses, none where the run has none."""
+        return () if self.zero is None else (self.zero,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +79,7 @@ class PromptRows:
 
     seeds: tuple[int, ...]
     stride: int
+    columns: RiskColumns
 
     @property
     def count(self) -> int:
@@ -73,15 +102,28 @@ class PromptRows:
 
         The sum has the same expectation and less variance, by Bayes orthogonality (THEORY, section 4).
         """
-        by_excess = self.quantity(point, [(PROMPTS, BAYES), (model, EXCESS)])
-        if isinstance(by_excess, Quantity) or any((model, SQUARED) not in values for values in point.values):
+        own = self.columns
+        by_excess = self.quantity(point, [(PROMPTS, own.bayes), (model, own.excess)])
+        if isinstance(by_excess, Quantity) or any((model, own.risk) not in values for values in point.values):
             return by_excess
-        if all((model, EXCESS) in values for values in point.values):
+        if all((model, own.excess) in values for values in point.values):
             return by_excess  # stored, but its mean does not exist
-        return self.quantity(point, [(model, SQUARED)])
+        return self.quantity(point, [(model, own.risk)])
 
-    def quantity(self, point: RiskPoint, terms: Sequence[tuple[str, str]]) -> Quantity | Absence:
-        """Return the mean over prompts of the sum of losses; `terms` names them by model and column."""
+    def bayes(self, point: RiskPoint) -> Quantity | Absence:
+        """Return what the best possible answer loses."""
+        return self.quantity(point, [(PROMPTS, self.columns.bayes)])
+
+    def zero(self, point: RiskPoint) -> Quantity | Absence:
+        """Return what predicting zero loses."""
+        return self.quantity(point, [(PROMPTS, self.columns.zero)])
+
+    def quantity(self, point: RiskPoint, asked: Sequence[tuple[str, str | None]]) -> Quantity | Absence:
+        """Return the mean over prompts of the sum of losses; `asked` names them by model and column."""
+        terms = [(model, column) for model, column in asked if column is not None]
+        if len(terms) < len(asked):
+            lacking = next(model for model, column in asked if column is None)
+            return Absence(_NO_COLUMN[lacking == PROMPTS])
         parts, first = [], point.sets[0]
         for place, values in zip(point.sets, point.values, strict=True):
             for model, column in terms:
@@ -106,6 +148,13 @@ class PromptRows:
         return Quantity(mean, influence, all(bool(item.has_variance[0]) for item in exact))
 
 
+_NO_COLUMN = {
+    True: "the run measured no Bayes risk, or no risk of predicting zero: name such metrics in the suite's [metrics]",
+    False: "the run measured no risk against f(x), or none above Bayes: name such metrics in the suite's [metrics]",
+}
+"""Why there is no column, of the prompts alone or of models."""
+
+
 def _why_absent(place: LossSet, model: str, column: str) -> str:
     cell = place.cells[model]
     if cell.status != "ok":
@@ -113,7 +162,7 @@ def _why_absent(place: LossSet, model: str, column: str) -> str:
     return cell.absent.get(column, f"the run did not store {column}: name it in the suite's [metrics]")
 
 
-def read_points(losses: Losses, columns: Sequence[str] = COLUMNS) -> tuple[RiskPoint, ...]:
+def read_points(losses: Losses, columns: Sequence[str]) -> tuple[RiskPoint, ...]:
     """Return every scenario and severity of a run at its headline context size, read a prompt set at a time."""
     grouped: dict[Place, list[tuple[LossSet, dict[tuple[str, str], Array32]]]] = {}
     for loss_set in losses.sets:
@@ -135,9 +184,9 @@ def _points(
         yield RiskPoint(place, sets, values)
 
 
-def prompt_rows(points: Sequence[RiskPoint]) -> PromptRows:
+def prompt_rows(points: Sequence[RiskPoint], columns: RiskColumns) -> PromptRows:
     """Return the common list of prompts of all points."""
     sets = [place for point in points for place in point.sets]
     multiple = math.lcm(*{place.cluster_size or 1 for place in sets}) if sets else 1
     longest = max((place.n_prompts for place in sets), default=1)
-    return PromptRows(tuple(sorted({place.seed for place in sets})), -(-longest // multiple) * multiple)
+    return PromptRows(tuple(sorted({place.seed for place in sets})), -(-longest // multiple) * multiple, columns)

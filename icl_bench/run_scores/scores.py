@@ -14,17 +14,7 @@ import numpy as np
 
 from icl_bench.errors import TableError
 from icl_bench.places import Place
-from icl_bench.run_scores.points import (
-    BAYES,
-    EXCESS,
-    FROZEN,
-    ZERO,
-    Absence,
-    Quantity,
-    RiskPoint,
-    prompt_rows,
-    read_points,
-)
+from icl_bench.run_scores.points import Absence, Quantity, RiskColumns, RiskPoint, prompt_rows, read_points
 from icl_bench.run_scores.records import GAP, INTERACTION, POINT, RunScore, RunScores
 from icl_bench.run_scores.terms import Asked, Term, averaged, choose_kappa, groups, reference_point, score, sdr_and_ausc
 from icl_bench.tables.loss_sets import Losses
@@ -51,11 +41,12 @@ def run_scores(folder: Path) -> RunScores:
 
 def scores_of(losses: Losses) -> RunScores:
     """Return the run-level scores of a run or baseline."""
-    points = read_points(losses)
+    columns = RiskColumns.of(losses)
+    points = read_points(losses, columns.stored)
     base = reference_point(points)
     if base is None:
         return RunScores(None, "", (), "no run-level scores: the run has no unshifted reference (scenario base)")
-    rows = prompt_rows(points)
+    rows = prompt_rows(points, columns)
     kappa, source = choose_kappa(losses.manifest.noise_variance, rows, base)
     if kappa is None:
         return RunScores(None, "", (), f"no run-level scores: {source}")
@@ -64,7 +55,7 @@ def scores_of(losses: Losses) -> RunScores:
         for model in losses.manifest.models
         if any(place.cells[model].status != "missing" for place in losses.sets)
     ]
-    asked = Asked(points, base, rows, kappa, losses.manifest.factors, _moved(points, models))
+    asked = Asked(points, base, rows, kappa, losses.manifest.factors, _moved(points, models, columns))
     scores = tuple(score for model in models for score in _model_scores(asked, model))
     if all(score.value is None for score in scores):
         why = next((score.message for score in scores), "the run has no severity")
@@ -72,14 +63,16 @@ def scores_of(losses: Losses) -> RunScores:
     return RunScores(kappa, source, scores)
 
 
-def _moved(points: Sequence[RiskPoint], models: Sequence[str]) -> tuple[RiskPoint, ...]:
+def _moved(points: Sequence[RiskPoint], models: Sequence[str], columns: RiskColumns) -> tuple[RiskPoint, ...]:
     """Return the points whose Bayes prediction is not that of the training law: where the two can be told apart."""
+
+    excess, bayes_train, signal = columns.excess or "", columns.frozen or "", columns.zero or ""
 
     def told_apart(point: RiskPoint) -> bool:
         for values in point.values:
-            zero = values.get((PROMPTS, ZERO))
+            zero = values.get((PROMPTS, signal))
             for model in models:
-                own, frozen = values.get((model, EXCESS)), values.get((model, FROZEN))
+                own, frozen = values.get((model, excess)), values.get((model, bayes_train))
                 if zero is not None and own is not None and frozen is not None:
                     return bool(np.abs(own - frozen).max() > SAME_ANSWER * zero.mean())
         return False
@@ -102,7 +95,7 @@ def _model_scores(asked: Asked, model: str) -> Iterator[RunScore]:
 
 def _distance(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
     """Return log[(R+kappa)/(R_B+kappa)]."""
-    bayes = asked.rows.quantity(point, [(PROMPTS, BAYES)])
+    bayes = asked.rows.bayes(point)
     risk = asked.rows.risk(point, model)
     for found in (bayes, risk):
         if isinstance(found, Absence):
@@ -117,9 +110,10 @@ def _distance(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
 
 def _gap(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
     """Return [E(prediction - Bayes of the test law)^2 - E(prediction - Bayes of the training law)^2] / E f^2."""
-    own = asked.rows.quantity(point, [(model, EXCESS)])
-    frozen = asked.rows.quantity(point, [(model, FROZEN)])
-    zero = asked.rows.quantity(point, [(PROMPTS, ZERO)])
+    columns = asked.rows.columns
+    own = asked.rows.quantity(point, [(model, columns.excess)])
+    frozen = asked.rows.quantity(point, [(model, columns.frozen)])
+    zero = asked.rows.zero(point)
     for found in (own, frozen, zero):
         if isinstance(found, Absence):
             return found

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from icl_bench.arrays import Array
-from icl_bench.run_scores.points import ZERO, Absence, PromptRows, Quantity, RiskPoint
+from icl_bench.run_scores.points import Absence, PromptRows, Quantity, RiskPoint
 from icl_bench.run_scores.records import AUSC, AXIS, POINT, SCENARIO, SDR, RunScore
 from icl_bench.statistics.contrasts import contrast
-from icl_bench.tables.schema import PROMPTS
 
 LEAST_SHARE = 1e-3
 """kappa is at least this share of the risk of predicting zero."""
@@ -53,7 +52,7 @@ def reference_point(points: Sequence[RiskPoint]) -> RiskPoint | None:
 
 def choose_kappa(noise_variance: float | None, rows: PromptRows, base: RiskPoint) -> tuple[float | None, str]:
     """Return max(s2, 1e-3 signal) and where it comes from; None, and why, where neither is known."""
-    zero = rows.quantity(base, [(PROMPTS, ZERO)])
+    zero = rows.zero(base)
     least = LEAST_SHARE * zero.mean if isinstance(zero, Quantity) else 0.0
     if noise_variance and noise_variance >= least:
         return noise_variance, "noise variance"

@@ -24,7 +24,7 @@ _CARDS = {
     card.use: card
     for card in (
         _card(_SQUARED, "squared_error", "(prediction - f(x))^2, whose mean is the risk.", "risk"),
-        _card(_SQUARED, "label_error", "(prediction - y)^2: the risk plus the noise variance."),
+        _card(_SQUARED, "label_error", "Squared error to the noisy label."),
         _card(_SQUARED, "exact_risk", "E[(prediction - f)^2 | X] in closed form."),
         _card(
             _SQUARED,

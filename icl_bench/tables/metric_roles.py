@@ -65,10 +65,35 @@ class MetricRoles:
         others = (label for label, card in self.cards.items() if card.needs_model and card.role != "distance")
         return tuple(dict.fromkeys(label for label in (*first, *others) if label is not None))
 
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The same metrics as a curve may show them: what is lost before what is lost above Bayes."""
+        last = (self.excess, self.normalised_excess)
+        first = (self.risk, self.normalised_risk, *(label for label in self.shown if label not in last))
+        return tuple(dict.fromkeys(label for label in (*first, *last) if label is not None))
+
+    @property
+    def of_prompts(self) -> tuple[str, ...]:
+        """The stored columns of the prompts alone that others are held against: the Bayes risk and the signal."""
+        return tuple(label for label in (self.bayes_risk, self.signal) if label is not None)
+
     def is_normalised(self, label: str) -> bool:
         """Tell whether a metric is in units of the signal."""
         card = self.cards.get(label)
         return card is not None and card.over is not None and card.over == self.signal
+
+    def is_better_high(self, label: str) -> bool:
+        """Tell whether more of a metric is better."""
+        return label in self.cards and self.cards[label].direction == "higher"
+
+    def can_be_negative(self, label: str) -> bool:
+        """Tell whether a metric can lie below 0, where it has no logarithm."""
+        return label in self.cards and self.cards[label].can_be_negative
+
+    def is_on_the_scale_of(self, label: str, other: str | None) -> bool:
+        """Tell whether a metric is a mean in the unit of another, so that one axis may hold both."""
+        card, held = self.cards.get(label), self.cards.get(other or "")
+        return card is not None and held is not None and card.statistic == "mean" and card.unit == held.unit
 
     def _with_role(self, role: str) -> str | None:
         return next(self._stored(role), None)

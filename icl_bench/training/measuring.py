@@ -20,6 +20,8 @@ from icl_bench.suite_file import load_suite
 from icl_bench.training.batches import tuning_streams
 from icl_bench.training.recipe import Evaluation
 
+SQUARED, EXCESS, OVER_BAYES = "squared_error", "excess_risk", "risk_over_bayes"
+"""What the table of training calls its measures."""
 _ZERO_RISK = 1e-9
 """Share of the signal below which a Bayes risk is rounding."""
 
@@ -84,13 +86,13 @@ def measured(learner: Learner, sets: Sequence[TuningSet], device: str) -> list[d
             squared.append((mean - f) ** 2)
             if bayes is not None:
                 excess.append((mean - bayes) ** 2)
-        rows.extend(_rows(tuning, "squared_error", torch.cat(squared)[: tuning.n_prompts]))
+        rows.extend(_rows(tuning, SQUARED, torch.cat(squared)[: tuning.n_prompts]))
         if excess and tuning.bayes_risk is not None:
             over = torch.cat(excess)[: tuning.n_prompts]
-            rows.extend(_rows(tuning, "excess_risk", over))
+            rows.extend(_rows(tuning, EXCESS, over))
             signal = torch.cat([f for _, f, _ in tuning.batches]).square().mean()
             positive = torch.where(tuning.bayes_risk > _ZERO_RISK * signal, tuning.bayes_risk, math.nan)
-            rows.extend(_rows(tuning, "risk_over_bayes", 1.0 + over / positive))
+            rows.extend(_rows(tuning, OVER_BAYES, 1.0 + over / positive))
     learner.train()
     return rows
 

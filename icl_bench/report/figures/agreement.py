@@ -20,31 +20,31 @@ from icl_bench.report.figures.style import look, name_text
 from icl_bench.report.figures.whiskers import Dot, DotPanel, log_scale
 from icl_bench.report.figures.wording import point_text
 from icl_bench.report.points import Point
-from icl_bench.report.resemblance import AGREEMENT
 from icl_bench.report.score_rows import Statistic
+from icl_bench.tables.metric_roles import MetricRoles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DISTANCE_TO_BAYES = "excess_risk"
+TO_BAYES = "Bayes under the test law"
 """Excess risk is the squared distance to the Bayes prediction under the test law."""
 NO_DISTANCE = 1e-12
 """Below this share of the risk of predicting zero, answers are the reference's own."""
 PANEL_WIDTH = 1.6
 
 
-def reference_metrics(recorded: Sequence[str]) -> list[str]:
-    """Return the metrics of a run that are squared distances to a reference algorithm's answers."""
-    agreements = [name for name in recorded if name.startswith(AGREEMENT)]
-    return [*agreements, *(name for name in recorded if name == DISTANCE_TO_BAYES and agreements)]
+def reference_metrics(roles: MetricRoles) -> dict[str, str]:
+    """Return label -> reference of the metrics of a run that are distances to a reference algorithm's answers."""
+    found = {label: name_text(reference) for reference, label in roles.distances.items()}
+    return {**found, roles.excess: TO_BAYES} if found and roles.excess is not None else found
 
 
 def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
     """Return the figure; IncompleteError when the run measured no agreement or no chosen cell has a number."""
     [run] = runs
-    metrics = reference_metrics(run.summary.manifest.metrics)
+    metrics = reference_metrics(run.summary.roles)
     points = [point for point in chosen_points(request, runs, choice) if point.zero_risk]
-    panels = [_panel(run, point, choice.models, metrics) for point in points]
+    panels = [_panel(run, point, choice.models, tuple(metrics)) for point in points]
     panels = [panel for panel in panels if panel.values]
     if not panels:
         raise IncompleteError(
@@ -52,7 +52,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             ' `use = [..., "agreement:ols", "agreement:bayes_train"]` under [metrics], and run it again'
         )
     scale = log_scale([value for panel in panels for value in panel.values], 100.0, None)
-    entries = [(_reference_text(metric), look(index, 0, 1)) for index, metric in enumerate(metrics)]
+    entries = [(reference, look(index, 0, 1)) for index, reference in enumerate(metrics.values())]
     group = DotGroup(tuple(panels), scale, "squared distance / risk of zero")
     return draw_dot_groups(request, [group], choice.models, PANEL_WIDTH, entries)
 
@@ -76,8 +76,4 @@ def _dot(found: object, point: Point, reference: int) -> Dot | None:
         return None
     zero, how = point.zero_risk, look(reference, 0, 1)
     low, high = (None if end is None else end / zero for end in (found.low, found.high))
-    return Dot(max(found.value / zero, NO_DISTANCE), low, high, how, found.kind == "mean")
-
-
-def _reference_text(metric: str) -> str:
-    return "Bayes under the test law" if metric == DISTANCE_TO_BAYES else name_text(metric.removeprefix(AGREEMENT))
+    return Dot(max(found.value / zero, NO_DISTANCE), low, high, how, found.kind != "median")

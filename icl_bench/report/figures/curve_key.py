@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from icl_bench.report.figures.curves import BAND, REFERENCE_LINES
+from icl_bench.report.figures.curves import BAND, REFERENCE_LINES, ValueAxis
 from icl_bench.report.figures.page import Key
 from icl_bench.report.figures.series import BAYES, MODEL, ZERO, Series
 from icl_bench.report.figures.style import DASHES, REFERENCE_GREY, look, name_text, paler
@@ -20,17 +20,17 @@ def curve_key(
     models: Sequence[str],
     runs: Sequence[str],
     panels: Sequence[Sequence[Series]],
-    limits: tuple[float, float],
+    scale: ValueAxis,
     *,
     transparent: bool,
 ) -> Key:
-    """Return the key of curves drawn within `limits`; `models` and `runs` are in the order of their looks."""
+    """Return the key of curves drawn on `scale`; `models` and `runs` are in the order of their looks."""
     found = [series for panel in panels for series in panel]
     entries = [
         *_models(models, len(runs), found),
         *_runs(runs),
         *_references(found),
-        *_marks(found, limits, transparent=transparent),
+        *_marks(found, scale, transparent=transparent),
     ]
     return Key(tuple(handle for handle, _ in entries), tuple(text for _, text in entries))
 
@@ -69,7 +69,7 @@ def _references(found: Sequence[Series]) -> list[tuple[Artist, str]]:
     return [(Line2D([], [], **REFERENCE_LINES[role]), text) for role, text in REFERENCE_TEXTS.items() if role in roles]
 
 
-def _marks(found: Sequence[Series], limits: tuple[float, float], *, transparent: bool) -> list[tuple[Artist, str]]:
+def _marks(found: Sequence[Series], scale: ValueAxis, *, transparent: bool) -> list[tuple[Artist, str]]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -84,6 +84,6 @@ def _marks(found: Sequence[Series], limits: tuple[float, float], *, transparent:
     if any(mark.kind == "median" for mark in marks):
         open_mark = Line2D([], [], color=REFERENCE_GREY, marker="o", markerfacecolor="white", linewidth=0.6)
         entries.append((open_mark, "open: median, no mean exists"))
-    if any(not limits[0] <= mark.value <= limits[1] for mark in marks if mark.value is not None):
+    if any(not scale.holds(mark.value) for mark in marks if mark.value is not None):
         entries.append((Line2D([], [], color=REFERENCE_GREY, marker=6, linestyle="none"), "off the scale"))
     return entries

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from icl_bench.report.figures.choice import Choice
 from icl_bench.report.figures.curve_key import curve_key
-from icl_bench.report.figures.curves import draw_series, value_axis, value_limits
+from icl_bench.report.figures.curves import draw_series, draw_values, value_axis
 from icl_bench.report.figures.loaded_run import LoadedRun
 from icl_bench.report.figures.page import finish, label_panel, panel_grid
 from icl_bench.report.figures.request import Request
 from icl_bench.report.figures.series import MODEL, Series
 from icl_bench.report.figures.style import look
-from icl_bench.report.figures.wording import metric_text
+from icl_bench.report.metric_wording import axis_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,20 +48,21 @@ def draw_panels(
     x_text: str,
 ) -> Figure:
     """Return a figure of panels of at least this width and about this height (inches), their values on one scale."""
-    limits = value_limits([panel.series for panel in panels])
+    negative = any(run.summary.roles.can_be_negative(choice.metric) for run in runs)
+    scale = value_axis([panel.series for panel in panels], linear=negative)
     grid = panel_grid(request, [len(panels)], *size, MARGIN_INCHES, sharey=True)
     for place, panel in zip(grid.panels, panels, strict=True):
         axes = place.axes
-        value_axis(axes, limits)
+        draw_values(axes, scale)
         panel.dress(axes, grid.panel_width)
         label_panel(axes, panel.label, grid.panel_width)
         for series in panel.series:
             how = look(choice.models.index(series.name) if series.role == MODEL else 0, series.run, len(runs))
-            draw_series(axes, series, how, panel.place, limits, transparent=request.transparent)
+            draw_series(axes, series, how, panel.place, scale, transparent=request.transparent)
         if place.is_left:
-            axes.set_ylabel(metric_text(choice.metric))
+            axes.set_ylabel(axis_text(runs[0].summary.roles, choice.metric))
         if place.is_lowest:
             axes.set_xlabel(x_text)
     names = [run.name for run in runs]
-    key = curve_key(choice.models, names, [panel.series for panel in panels], limits, transparent=request.transparent)
+    key = curve_key(choice.models, names, [panel.series for panel in panels], scale, transparent=request.transparent)
     return finish(request, grid.figure, key)

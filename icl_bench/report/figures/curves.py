@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,9 +33,42 @@ REFERENCE_LINES: dict[str, dict[str, Any]] = {
 Place = Callable[[float], float]
 
 
-def value_limits(panels: Iterable[Sequence[Series]]) -> tuple[float, float]:
-    """Return limits for the values of all panels."""
+@dataclass(frozen=True, slots=True)
+class ValueAxis:
+    """The axis of values that all panels share."""
+
+    low: float
+    high: float
+    is_log: bool  # else linear: for values that may be negative
+
+    @property
+    def floor(self) -> float:
+        """The lowest that can be drawn: nothing at 0 or below has a logarithm."""
+        return self.low / 10.0 if self.is_log else -math.inf
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a value lies on the axis."""
+        return self.low <= value <= self.high
+
+
+def value_axis(panels: Iterable[Sequence[Series]], *, linear: bool) -> ValueAxis:
+    """Return the axis for the values of all panels, logarithmic unless it has to be linear."""
     found = [series for panel in panels for series in panel]
+    return _linear_axis(found) if linear else ValueAxis(*_log_limits(found), is_log=True)
+
+
+def _linear_axis(found: Sequence[Series]) -> ValueAxis:
+    values = [mark.value for series in found for mark in series.marks if mark.value is not None]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    reach = (high - low) or abs(high) or 1.0  # an interval wider than all values does not set the scale
+    ends = [end for series in found for mark in series.marks for end in (mark.low, mark.high) if end is not None]
+    near = [end for end in ends if low - reach <= end <= high + reach]
+    low, high = min([low, *near]), max([high, *near])
+    room = 0.05 * (high - low) or 0.5 * abs(high) or 0.5
+    return ValueAxis(low - room, high + room, is_log=False)
+
+
+def _log_limits(found: Sequence[Series]) -> tuple[float, float]:
     values = {
         role: [mark.value for series in found if series.role == role for mark in series.marks if mark.value is not None]
         for role in (MODEL, ZERO, BAYES)
@@ -55,35 +89,41 @@ def _near_ends(mark: Mark) -> tuple[float, ...]:
     return (mark.low, mark.high) if mark.low >= mark.value / 10.0 and mark.high <= mark.value * 10.0 else ()
 
 
-def value_axis(axes: Axes, limits: tuple[float, float]) -> None:
-    """Make the vertical axis logarithmic with these limits, ticks in plain characters."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+def draw_values(axes: Axes, scale: ValueAxis) -> None:
+    """Give the vertical axis its scale, ticks in plain characters."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+    if not scale.is_log:
+        axes.set_ylim(scale.low, scale.high)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        return
     axes.set_yscale("log")
-    axes.set_ylim(*limits)
-    axes.yaxis.set_major_locator(FixedLocator(decade_ticks(*limits, at_most=6)))
+    axes.set_ylim(scale.low, scale.high)
+    axes.yaxis.set_major_locator(FixedLocator(decade_ticks(scale.low, scale.high, at_most=6)))
     axes.yaxis.set_major_formatter(FuncFormatter(power_text))
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def draw_series(
-    axes: Axes, series: Series, how: Look, place: Place, limits: tuple[float, float], *, transparent: bool
-) -> None:
-    """Draw one curve on logarithmic axes; `place` maps the marks' x to the axis."""
+def draw_series(axes: Axes, series: Series, how: Look, place: Place, scale: ValueAxis, *, transparent: bool) -> None:
+    """Draw one curve; `place` maps the marks' x to the axis."""
     if series.role != MODEL:
         _draw_reference(axes, series, place)
         return
-    for kind in ("mean", "median"):
+    for is_median in (False, True):
         segments = [
             [mark for mark in group if mark.value is not None]
-            for (found, absent), group in itertools.groupby(series.marks, lambda mark: (mark.kind, mark.value is None))
-            if found == kind and not absent
+            for (found, absent), group in itertools.groupby(series.marks, _kind_and_absence)
+            if found == is_median and not absent
         ]
         if segments:
-            _draw_line(axes, segments, how, place, filled=kind == "mean")
+            _draw_line(axes, segments, how, place, filled=not is_median)
         for segment in segments:
-            _draw_intervals(axes, segment, how, place, limits, transparent=transparent)
-    _draw_off_scale(axes, series, how, place, limits)
+            _draw_intervals(axes, segment, how, place, scale, transparent=transparent)
+    _draw_off_scale(axes, series, how, place, scale)
+
+
+def _kind_and_absence(mark: Mark) -> tuple[bool, bool]:
+    return mark.kind == "median", mark.value is None
 
 
 def _draw_reference(axes: Axes, series: Series, place: Place) -> None:
@@ -126,7 +166,7 @@ def _marked(segments: Sequence[Sequence[Mark]], how: Look) -> list[int]:
 
 
 def _draw_intervals(
-    axes: Axes, segment: Sequence[Mark], how: Look, place: Place, limits: tuple[float, float], *, transparent: bool
+    axes: Axes, segment: Sequence[Mark], how: Look, place: Place, scale: ValueAxis, *, transparent: bool
 ) -> None:
     """Draw a band over neighbours; a whisker for a point alone, or whose interval would bury the panel.
 
@@ -134,16 +174,16 @@ def _draw_intervals(
     """
 
     def form(mark: Mark) -> str:
-        if mark.low is None or mark.high is None or _is_off(mark, limits):
+        if mark.low is None or mark.high is None or mark.value is None or not scale.holds(mark.value):
             return "none"
-        return "band" if limits[0] <= mark.low and mark.high <= limits[1] else "whisker"
+        return "band" if scale.low <= mark.low and mark.high <= scale.high else "whisker"
 
     for name, group in itertools.groupby(segment, form):
         if name != "none":
             marks = list(group)
             xs = [place(mark.x) for mark in marks]
             ends = np.array([[mark.low, mark.high] for mark in marks], dtype=np.float64)
-            lows, highs = np.maximum(ends, limits[0] / 10.0).T  # an interval may reach to zero or below
+            lows, highs = np.maximum(ends, scale.floor).T  # an interval may reach to zero or below
             if name == "whisker" or len(marks) == 1:
                 axes.vlines(xs, lows, highs, color=how.colour, linewidth=0.8, zorder=2.5)
             elif transparent:
@@ -152,12 +192,8 @@ def _draw_intervals(
                 axes.fill_between(xs, lows, highs, facecolor="none", edgecolor=how.colour, linewidth=0.3, zorder=2)
 
 
-def _is_off(mark: Mark, limits: tuple[float, float]) -> bool:
-    return mark.value is not None and not limits[0] <= mark.value <= limits[1]
-
-
-def _draw_off_scale(axes: Axes, series: Series, how: Look, place: Place, limits: tuple[float, float]) -> None:
-    low, high = limits
+def _draw_off_scale(axes: Axes, series: Series, how: Look, place: Place, scale: ValueAxis) -> None:
+    low, high = scale.low, scale.high
     for marker, edge, beyond in (  # triangles inside the panel, their tips at its edge
         (6, high, [mark for mark in series.marks if mark.value is not None and mark.value > high]),
         (7, low, [mark for mark in series.marks if mark.value is not None and mark.value < low]),

@@ -14,7 +14,8 @@ from icl_bench.report.figures.loaded_run import LoadedRun, chosen_metric, load_r
 from icl_bench.report.figures.page import write_figure
 from icl_bench.report.figures.request import OVERLAID, Request
 from icl_bench.report.figures.style import SETTINGS
-from icl_bench.tables.manifest import read_manifest
+from icl_bench.tables.manifest import Manifest, read_manifest
+from icl_bench.tables.metric_roles import MetricRoles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,9 +46,9 @@ def plot(folders: Sequence[Path], request: Request) -> None:
         raise UsageError(f"--out {request.out}: expected a file in an existing folder")
     with _matplotlib().rc_context(SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in a script the font lacks
-        recorded = [read_manifest(folder).metrics for folder in folders]
-        metric = _metric(request, recorded)
-        runs = load_runs(folders, _needed(request.kind, metric, recorded[0]))
+        manifests = [read_manifest(folder) for folder in folders]
+        metric = _metric(request, manifests)
+        runs = load_runs(folders, _needed(request.kind, metric, manifests[0]))
         write_figure(request, PAINTERS[request.kind](request, runs, choose(request, runs, metric)))
 
 
@@ -59,13 +60,15 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def _metric(request: Request, recorded: Sequence[Sequence[str]]) -> str:
+def _metric(request: Request, manifests: Sequence[Manifest]) -> str:
     """Return the metric of the figure; empty where the kind has its own."""
     if request.metric is None and request.kind not in OVERLAID:
         return ""
-    return chosen_metric(request.metric, recorded)
+    return chosen_metric(request.metric, manifests)
 
 
-def _needed(kind: str, metric: str, recorded: Sequence[str]) -> list[str]:
+def _needed(kind: str, metric: str, manifest: Manifest) -> list[str]:
     """Return the metrics whose rows the figure reads."""
-    return agreement.reference_metrics(recorded) if kind == "agreement" else [metric] if metric else []
+    if kind == "agreement":
+        return list(agreement.reference_metrics(MetricRoles(manifest.metric_cards)))
+    return [metric] if metric else []

@@ -18,14 +18,15 @@ from icl_bench.report.figures.request import Request
 from icl_bench.report.figures.severity_axis import written
 from icl_bench.report.figures.style import REFERENCE_GREY, decade_ticks, name_text, power_text
 from icl_bench.report.figures.whiskers import ROW_INCHES, name_rows
-from icl_bench.report.figures.wording import metric_text
+from icl_bench.report.metric_wording import axis_text
 from icl_bench.report.points import Point
 from icl_bench.report.score_rows import Statistic
+from icl_bench.tables.metric_roles import MetricRoles
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.colors import LogNorm
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 CELL_INCHES, NAMES_INCHES, LABELS_INCHES = 0.11, 1.2, 1.0
@@ -38,7 +39,22 @@ class Cell:
     """One model at one place."""
 
     value: float | None
-    is_mean: bool
+    is_median: bool  # where no mean exists
+
+
+@dataclass(frozen=True, slots=True)
+class Shades:
+    """How values become shades: darker is worse."""
+
+    norm: Normalize
+    colours: str  # matplotlib's name of the map
+    lowest: float | None  # values below it are drawn as it is: 0 has no logarithm; None: linear
+
+    def ticks(self) -> list[float] | None:
+        """Return the values to write beside the shades; None: matplotlib's own choice."""
+        if self.lowest is None:
+            return None
+        return decade_ticks(float(self.norm.vmin or 1.0), float(self.norm.vmax or 1.0), 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +78,15 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: no chosen model has a {metric} anywhere; choose others with --models and --scenarios"
             " (`icl-bench report` says what failed)"
         )
-    norm = _shades(metric, values)
+    shades = _shades(run.summary.roles, metric, values)
     n_columns = max(4, int((request.width - NAMES_INCHES) / CELL_INCHES))
     bands = _bands(columns, n_columns)
     height = LABELS_INCHES + ROW_INCHES * max(len(choice.models), 2)
     grid = panel_grid(request, [1] * len(bands), request.width, height, NAMES_INCHES)
     for place, band in zip(grid.panels, bands, strict=True):
-        _band(place.axes, band, choice.models, norm, n_columns if len(bands) > 1 else len(band))
-    _shade_bar(grid.figure, [place.axes for place in grid.panels], norm, metric)
-    return finish(request, grid.figure, _key(columns))
+        _band(place.axes, band, choice.models, shades, n_columns if len(bands) > 1 else len(band))
+    _shade_bar(grid.figure, [place.axes for place in grid.panels], shades, axis_text(run.summary.roles, metric))
+    return finish(request, grid.figure, _key(run.summary.roles, columns))
 
 
 def _bands(columns: Sequence[Column], width: int) -> list[list[Column]]:
@@ -94,22 +110,26 @@ def _column(run: LoadedRun, point: Point, choice: Choice, metric: str) -> Column
     else:
         found = [point.entries[model].shown for model in choice.models]
     cells = tuple(
-        Cell(item.value, item.kind == "mean") if isinstance(item, Statistic) else Cell(None, True) for item in found
+        Cell(item.value, item.kind == "median") if isinstance(item, Statistic) else Cell(None, False) for item in found
     )
     other_metric = "" if choice.metric or point.metric == metric else point.metric
     return Column("unshifted" if point is run.summary.base else place.scenario, place.label, other_metric, cells)
 
 
-def _shades(metric: str, values: Sequence[float]) -> LogNorm:
-    from matplotlib.colors import LogNorm
+def _shades(roles: MetricRoles, metric: str, values: Sequence[float]) -> Shades:
+    from matplotlib.colors import LogNorm, Normalize
 
-    if metric.startswith("normalised"):
-        return LogNorm(SMALLEST, LARGEST)
-    low, high = np.quantile([value for value in values if value > 0.0] or [1.0], [0.05, 0.95])
-    return LogNorm(float(low), float(max(high, 10.0 * low)))
+    colours = "viridis" if roles.is_better_high(metric) else "viridis_r"
+    if roles.can_be_negative(metric):
+        low, high = (float(end) for end in np.quantile(values, [0.05, 0.95]))
+        return Shades(Normalize(low, high if high > low else low + 1.0), colours, None)
+    if roles.is_normalised(metric):
+        return Shades(LogNorm(SMALLEST, LARGEST), colours, SMALLEST)
+    low, high = (float(end) for end in np.quantile([value for value in values if value > 0.0] or [1.0], [0.05, 0.95]))
+    return Shades(LogNorm(low, max(high, 10.0 * low)), colours, low)
 
 
-def _band(axes: Axes, columns: Sequence[Column], models: Sequence[str], norm: LogNorm, width: int) -> None:
+def _band(axes: Axes, columns: Sequence[Column], models: Sequence[str], shades: Shades, width: int) -> None:
     shape = (len(models), len(columns))
     numbers = np.full(shape, np.nan)
     for x, column in enumerate(columns):
@@ -117,13 +137,13 @@ def _band(axes: Axes, columns: Sequence[Column], models: Sequence[str], norm: Lo
             if cell.value is None:
                 _hatch(axes, x, y)
                 continue
-            numbers[y, x] = max(cell.value, norm.vmin or 0.0)  # a zero has no logarithm; it is the lightest shade
-            if not cell.is_mean:
+            numbers[y, x] = cell.value if shades.lowest is None else max(cell.value, shades.lowest)
+            if cell.is_median:
                 axes.plot(
                     [x], [y], marker="o", markersize=2.0, color="black", markerfacecolor="white", markeredgewidth=0.3
                 )
     edges_x, edges_y = np.arange(shape[1] + 1) - 0.5, np.arange(shape[0] + 1) - 0.5
-    axes.pcolormesh(edges_x, edges_y, numbers, norm=norm, cmap="viridis_r", edgecolors="white", linewidth=0.3)
+    axes.pcolormesh(edges_x, edges_y, numbers, norm=shades.norm, cmap=shades.colours, edgecolors="white", linewidth=0.3)
     axes.set_xlim(-0.5, width - 0.5)
     axes.set_ylim(len(models) - 0.5, -0.5)
     name_rows(axes, models, shown=True)
@@ -175,21 +195,23 @@ def _severity_text(column: Column) -> str:
         return name_text(column.label) + mark if column.label else mark or " "
 
 
-def _shade_bar(figure: Figure, axes: Sequence[Axes], norm: LogNorm, metric: str) -> None:
+def _shade_bar(figure: Figure, axes: Sequence[Axes], shades: Shades, text: str) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     bar = figure.colorbar(
-        ScalarMappable(norm, "viridis_r"), ax=list(axes), extend="both", fraction=0.03, pad=0.01, aspect=30
+        ScalarMappable(shades.norm, shades.colours), ax=list(axes), extend="both", fraction=0.03, pad=0.01, aspect=30
     )
-    bar.ax.yaxis.set_major_locator(FixedLocator(decade_ticks(float(norm.vmin or 1.0), float(norm.vmax or 1.0), 5)))
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(power_text))
-    bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.set_label(metric_text(metric))
+    ticks = shades.ticks()
+    if ticks is not None:
+        bar.ax.yaxis.set_major_locator(FixedLocator(ticks))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(power_text))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.set_label(text)
     bar.outline.set_linewidth(0.4)
 
 
-def _key(columns: Sequence[Column]) -> Key:
+def _key(roles: MetricRoles, columns: Sequence[Column]) -> Key:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -199,12 +221,12 @@ def _key(columns: Sequence[Column]) -> Key:
     if any(cell.value is None for cell in cells):
         handles.append(Patch(facecolor="white", edgecolor=REFERENCE_GREY, hatch="//////", linewidth=0.4))
         texts.append("no number")
-    if any(not cell.is_mean for cell in cells):
+    if any(cell.is_median for cell in cells):
         handles.append(
             Line2D([], [], marker="o", markersize=3.0, color=REFERENCE_GREY, markerfacecolor="white", linestyle="none")
         )
         texts.append("median, no mean exists")
     for other in dict.fromkeys(column.other_metric for column in columns if column.other_metric):
         handles.append(Line2D([], [], linestyle="none"))
-        texts.append(f"† {metric_text(other)}")
+        texts.append(f"† {axis_text(roles, other)}")
     return Key(tuple(handles), tuple(texts))

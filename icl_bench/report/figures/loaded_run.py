@@ -8,12 +8,11 @@ from pathlib import Path
 
 from icl_bench.errors import UsageError, nearest
 from icl_bench.report.points import Point
-from icl_bench.report.score_rows import BAYES_RISK, ZERO_RISK, ScoreRows
+from icl_bench.report.score_rows import ScoreRows
 from icl_bench.report.summary import Summary, summarise
+from icl_bench.tables.manifest import Manifest
+from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.score_table import read_score_rows
-
-RISK_CHAIN = ("squared_error", "normalised_error", "label_error", "excess_risk", "normalised_excess_risk")
-"""What a figure shows when no metric was asked for: the first that every run has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +38,13 @@ def load_runs(folders: Sequence[Path], metrics: Sequence[str]) -> tuple[LoadedRu
     """Return runs with their rows of `metrics`; TableError when one is no run."""
     summaries = [summarise(folder) for folder in folders]
     return tuple(
-        LoadedRun(name, summary, _rows(folder, metrics))
+        LoadedRun(name, summary, _rows(folder, [*metrics, *summary.roles.of_prompts]))
         for name, folder, summary in zip(run_names(folders), folders, summaries, strict=True)
     )
 
 
 def _rows(folder: Path, metrics: Sequence[str]) -> ScoreRows:
-    return ScoreRows(read_score_rows(folder / "scores.parquet", [*metrics, ZERO_RISK, BAYES_RISK]))
+    return ScoreRows(read_score_rows(folder / "scores.parquet", metrics))
 
 
 def run_names(folders: Sequence[Path]) -> tuple[str, ...]:
@@ -58,14 +57,19 @@ def run_names(folders: Sequence[Path]) -> tuple[str, ...]:
     return tuple(f"{name} ({number})" for number, name in enumerate(names, 1))
 
 
-def chosen_metric(wanted: str | None, recorded: Sequence[Sequence[str]]) -> str:
-    """Return the metric to show of those that every run recorded; UsageError when there is none, or not the wanted."""
-    shared = [name for name in recorded[0] if all(name in names for names in recorded)]
+def chosen_metric(wanted: str | None, manifests: Sequence[Manifest]) -> str:
+    """Return the metric to show of those that every run was asked for: the risk before others unless one is wanted.
+
+    Raises UsageError when there is none, or not the wanted.
+    """
+    first, *others = manifests
+    shared = [name for name in first.metrics if all(name in manifest.metrics for manifest in others)]
     if wanted is None:
-        found = next((name for name in RISK_CHAIN if name in shared), None)
+        found = next((name for name in MetricRoles(first.metric_cards).drawn if name in shared), None)
         if found is None:
             raise UsageError(
-                f"the runs share none of {', '.join(RISK_CHAIN)}; name one with --metric: {', '.join(shared) or 'none'}"
+                "the runs share no metric that says what a model loses; name one with --metric:"
+                f" {', '.join(shared) or 'none'}"
             )
         return found
     if wanted not in shared:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from icl_bench.places import Place
 from icl_bench.report.figures.loaded_run import LoadedRun
-from icl_bench.report.score_rows import BAYES_RISK, ERROR, ZERO_RISK, Place, ScoreRows, Statistic
+from icl_bench.report.score_rows import ScoreRows, Statistic
+from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
 MODEL, BAYES, ZERO = "model", "bayes", "zero"
@@ -20,7 +22,7 @@ class Mark:
     value: float | None
     low: float | None = None  # 95% interval; None where the table has none
     high: float | None = None
-    kind: str = "mean"  # mean | median (where no mean exists)
+    kind: str = "mean"  # what the metric is summarised by; median where its mean does not exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,10 @@ def against_severity(
 
 def against_context(run: LoadedRun, index: int, place: Place, models: Sequence[str], metric: str) -> tuple[Series, ...]:
     """Return a metric at one scenario and severity against the context size."""
-    known = [(PROMPTS, ZERO_RISK), *((model, metric) for model in models)]  # rows of a table have no risk of zero
+    known = [
+        (PROMPTS, run.summary.roles.signal),
+        *((model, metric) for model in models),
+    ]  # rows of a table have no risk of zero
     sizes = sorted({size for model, name in known for size in run.rows.sizes(place, model, name)})
     return _series(run, index, models, metric, [(float(size), place, size) for size in sizes])
 
@@ -80,12 +85,15 @@ def _series(
     metric: str,
     places: Sequence[tuple[float, Place, int | None]],
 ) -> tuple[Series, ...]:
+    rows, roles = run.rows, run.summary.roles
     found = [
-        Series(role, "", index, tuple(_reference(run.rows, place, size, metric, role, x) for x, place, size in places))
+        Series(
+            role, "", index, tuple(_reference(rows, roles, place, size, metric, role, x) for x, place, size in places)
+        )
         for role in (BAYES, ZERO)
     ]
     for model in models:
-        marks = tuple(_mark(x, run.rows.get(place, model, metric, size)) for x, place, size in places)
+        marks = tuple(_mark(x, rows.get(place, model, metric, size)) for x, place, size in places)
         found.append(Series(MODEL, model, index, marks))
     return tuple(series for series in found if series.has_numbers)
 
@@ -96,13 +104,20 @@ def _mark(x: float, found: object) -> Mark:
     return Mark(x, found.value, found.low, found.high, found.kind)
 
 
-def _reference(rows: ScoreRows, place: Place, size: int | None, metric: str, role: str, x: float) -> Mark:
+def _reference(
+    rows: ScoreRows, roles: MetricRoles, place: Place, size: int | None, metric: str, role: str, x: float
+) -> Mark:
     """Return what the Bayes prediction or predicting zero scores on the scale of `metric`; no number elsewhere."""
-    zero = rows.get(place, PROMPTS, ZERO_RISK, size)
-    bayes = rows.get(place, PROMPTS, BAYES_RISK, size)
+    zero = rows.get(place, PROMPTS, roles.signal, size)
+    bayes = rows.get(place, PROMPTS, roles.bayes_risk, size)
     wanted = bayes if role == BAYES else zero
-    if metric == "squared_error":
+    if metric == roles.risk:
         return _mark(x, wanted)
-    if metric == ERROR and isinstance(wanted, Statistic) and isinstance(zero, Statistic) and zero.value > 0.0:
+    if (
+        metric == roles.normalised_risk
+        and isinstance(wanted, Statistic)
+        and isinstance(zero, Statistic)
+        and zero.value > 0.0
+    ):
         return Mark(x, wanted.value / zero.value)
     return Mark(x, None)

@@ -33,7 +33,7 @@ async function loadCurves() {
 // Returns one curve as [{x, value, low, high, median}], without the sizes that have no number.
 function unpacked(packed, point, line) {
   const sizes = packed.sizes[point], steps = packed.value[point][line], down = packed.down[point][line];
-  const up = packed.up[point][line] ?? down, medians = new Set(packed.median[point][line]);
+  const step = packed.step, up = packed.up[point][line] ?? down, medians = new Set(packed.median[point][line]);
   const found = [];
   let code = 0, below = 0, above = 0;
   sizes.forEach((size, index) => {
@@ -41,9 +41,9 @@ function unpacked(packed, point, line) {
     if (up[index] !== null) above += up[index];
     if (steps[index] === null) return;
     code += steps[index];
-    const value = code <= ZERO_CODE ? 0 : 10 ** (code / VALUE_STEPS);
-    const low = down[index] === null ? null : value - reach(value, below);
-    const high = up[index] === null ? null : value + reach(value, above);
+    const value = step ? code * step : code <= ZERO_CODE ? 0 : 10 ** (code / VALUE_STEPS);
+    const low = down[index] === null ? null : value - (step ? below * step : reach(value, below));
+    const high = up[index] === null ? null : value + (step ? above * step : reach(value, above));
     found.push({ x: size, value, low, high, median: medians.has(index) });
   });
   return found;

@@ -1,13 +1,29 @@
 // The headline number of every chosen model at every severity, as colours on a log scale.
 
-const DECADE_LOW = -4, DECADE_HIGH = 1;  // excess over the risk of predicting zero; beyond, colours are those of the ends
+const DECADE_LOW = -4, DECADE_HIGH = 1;  // shares of the risk of predicting zero; beyond, colours are those of the ends
 const COLUMN_WIDTH = 12, ROW_HEIGHT = 22, NAMED_COLUMNS = 70;
 
 function startMap() {
   follow(registerPlot("map-plot", drawMap));
   const metrics = new Set(tables.runs.map((run) => run.metric));
-  document.getElementById("map-caption").textContent = `Colour: ${[...metrics].join(", ").replaceAll("_", " ")}, on a log scale; darker is nearer to Bayes, the brightest is at or above ten times`
-    + " the risk of predicting zero. A cross marks a cell without a number. Hover for values.";
+  const scale = mapScale();
+  const shades = scale.isNormalised
+    ? "on a log scale; darker is nearer to Bayes, the brightest is at or above ten times the risk of predicting zero"
+    : `${scale.log ? "on a log scale; " : ""}darker is better`;
+  document.getElementById("map-caption").textContent = `Colour: ${[...metrics].join(", ").replaceAll("_", " ")}, ${shades}.`
+    + " A cross marks a cell without a number. Hover for values.";
+}
+
+// Returns how values become colours: shares of the risk of predicting zero on fixed decades, else from least to most.
+function mapScale() {
+  const isNormalised = tables.runs.every((run) => run.isNormalised || run.metric === "");
+  const log = !tables.runs.some((run) => run.canBeNegative), reversed = tables.runs.some((run) => run.betterHigh);
+  if (isNormalised) return { isNormalised, log: true, reversed, low: DECADE_LOW, high: DECADE_HIGH };
+  const place = (value) => (log ? Math.log10(value) : value);
+  const values = tables.runs.flatMap((run) => run.entries.value).filter((value) => value !== null && (!log || value > 0)).map(place);
+  const low = values.reduce((one, other) => Math.min(one, other), values[0] ?? 0);
+  const high = values.reduce((one, other) => Math.max(one, other), values[0] ?? 1);
+  return { isNormalised, log, reversed, low, high: high > low ? high : low + 1 };
 }
 
 function mapColumns() {
@@ -19,7 +35,7 @@ function mapColumns() {
 }
 
 function drawMap(element) {
-  const columns = mapColumns(), rows = chosenModels();
+  const columns = mapColumns(), rows = chosenModels(), scale = mapScale();
   const indices = tables.runs.map((run) => {
     const held = new Map(run.points.map((point, index) => [`${point.scenario}\n${point.severity_label}`, index]));
     return columns.map((column) => held.get(`${column.scenario}\n${column.severity_label}`) ?? -1);
@@ -32,7 +48,8 @@ function drawMap(element) {
       const point = indices[model.run][index], at = point * width + model.column;
       const where = `${plotlyText(model.name)}<br>${plotlyText(pointName(column))}`;
       if (point >= 0 && value[at] !== null) {
-        line.push(Math.min(Math.max(Math.log10(Math.max(value[at], 1e-300)), DECADE_LOW), DECADE_HIGH));
+        const shade = scale.log ? Math.log10(Math.max(value[at], 1e-300)) : value[at];
+        line.push(Math.min(Math.max(shade, scale.low), scale.high));
         said.push(`${where}<br>${plotlyText(withInterval(value[at], low[at], high[at]))} ${plotlyText(metric[at].replaceAll("_", " "))}`);
       } else {
         line.push(null);
@@ -45,17 +62,25 @@ function drawMap(element) {
     colors.push(line);
     texts.push(said);
   });
-  show(element, mapTraces(colors, texts, crosses), mapLayout(element, columns, rows));
+  show(element, mapTraces(colors, texts, crosses, scale), mapLayout(element, columns, rows));
 }
 
-function mapTraces(z, text, crosses) {
+function mapTicks({ isNormalised, log, low, high }) {
+  if (!log) return {};
   const ticks = [];
-  for (let power = DECADE_LOW; power <= DECADE_HIGH; power += 1) ticks.push(power);
+  for (let power = Math.ceil(low); power <= high; power += 1) ticks.push(power);
+  const beyond = (index) => (index === 0 ? "\u2264" : index === ticks.length - 1 ? "\u2265" : "");
+  if (isNormalised) return { tickvals: ticks, ticktext: ticks.map((power, index) => `${beyond(index)}${10 ** power}`) };
+  const shown = ticks.length > 1 ? ticks : [low, (low + high) / 2, high];
+  return { tickvals: shown, ticktext: shown.map((power) => short(10 ** power)) };
+}
+
+function mapTraces(z, text, crosses, scale) {
   return [
     {
       type: "heatmap", z, text, hovertemplate: "%{text}<extra></extra>", hoverongaps: false, colorscale: "Cividis",
-      zmin: DECADE_LOW, zmax: DECADE_HIGH, xgap: z.length * (z[0]?.length ?? 0) > 3000 ? 0 : 1, ygap: 1,
-      colorbar: { tickvals: ticks, ticktext: ticks.map((power, index) => `${index === 0 ? "\u2264" : index === ticks.length - 1 ? "\u2265" : ""}${10 ** power}`), thickness: 12, outlinewidth: 0, len: 1 },
+      reversescale: scale.reversed, zmin: scale.low, zmax: scale.high, xgap: z.length * (z[0]?.length ?? 0) > 3000 ? 0 : 1, ygap: 1,
+      colorbar: { ...mapTicks(scale), thickness: 12, outlinewidth: 0, len: 1 },
     },
     {
       type: "scatter", mode: "markers", ...crosses, hovertemplate: "%{text}<extra></extra>",

@@ -15,22 +15,31 @@ REACH_STEPS = 50
 """Steps a decade of how far an interval reaches, as a share of the value: kept to within 2.4%."""
 ZERO_CODE = -60000
 """Stands for 0; the smallest value that is kept is 1e-30."""
+LINEAR_STEPS = 1 << 20
+"""Where a value is negative, all are kept in as many equal steps as reach from 0 to the largest in size."""
 ZERO_REACH = -500
 
 
 def packed(curves: Interval, sizes: tuple[int, ...]) -> dict[str, Any]:
     """Return curves of shape (point, line, size) as lists of differences along the size, None where there is no number.
 
+    Logarithms are kept unless a value is negative; then `step` is the size of a whole step of values and reaches.
     `sizes[point]` are the context sizes of a point; `value[point][line]` holds a code for each of them; `up` is kept
     only where it differs from `down`. Page's reader: `unpacked` in data.js.
     """
     present = ~np.isnan(curves.value)
     kept = [np.flatnonzero(present[point].any(axis=0)) for point in range(present.shape[0])]
-    value = _codes(curves.value)
-    down = _reaches(curves.value, curves.value - curves.low)
-    up = _reaches(curves.value, curves.high - curves.value)
+    step = _step(curves)
+    if step is None:
+        value = _codes(curves.value)
+        down = _reaches(curves.value, curves.value - curves.low)
+        up = _reaches(curves.value, curves.high - curves.value)
+    else:
+        reaches = (curves.value - curves.low, curves.high - curves.value)
+        value, down, up = (np.rint(numbers / step) for numbers in (curves.value, *reaches))
     same = (down == up) | (np.isnan(down) & np.isnan(up))
     return {
+        "step": step,
         "sizes": [[sizes[index] for index in indices] for indices in kept],
         "value": [_lines(value[point][:, indices]) for point, indices in enumerate(kept)],
         "down": [_lines(down[point][:, indices]) for point, indices in enumerate(kept)],
@@ -40,6 +49,13 @@ def packed(curves: Interval, sizes: tuple[int, ...]) -> dict[str, Any]:
             for point, indices in enumerate(kept)
         ],
     }
+
+
+def _step(curves: Interval) -> float | None:
+    """Return the size of a step where values are kept as they are, None where their logarithms are."""
+    if not (curves.value < 0.0).any():
+        return None
+    return float(np.nanmax(np.abs(curves.value))) / LINEAR_STEPS
 
 
 def _codes(values: Array) -> Array:

@@ -13,10 +13,9 @@ import numpy as np
 from icl_bench.arrays import Array
 from icl_bench.report.html.packing import packed
 from icl_bench.report.html.risks import Interval, Risks
+from icl_bench.report.metric_wording import plot_text
 from icl_bench.report.points import Point
 from icl_bench.report.records import FIELDS, records
-from icl_bench.report.resemblance import references
-from icl_bench.report.score_rows import CHAIN
 from icl_bench.report.summary import Summary
 
 DIGITS = 5
@@ -89,12 +88,17 @@ def _run(name: str, summary: Summary, risks: Risks) -> dict[str, Any]:
         "folder": summary.folder,
         "models": list(summary.models),
         "metric": summary.metric,
+        "isNormalised": summary.roles.is_normalised(summary.metric),
+        "betterHigh": summary.roles.is_better_high(summary.metric),
+        "canBeNegative": summary.roles.can_be_negative(summary.metric),
         "manifest": dataclasses.asdict(summary.manifest),
         "coverage": rounded(dataclasses.asdict(summary.coverage)),
         "points": [rounded({field: row.get(field) for field in OF_POINT}) for row in rows[::width]] if width else [],
         "entries": {field: [rounded(row.get(field)) for row in rows] for field in OF_ENTRY},
         "base": None if summary.base is None else 0,
         "riskMetric": risks.metric,
+        "riskTitle": plot_text(summary.roles, risks.metric),
+        "riskCanBeNegative": summary.roles.can_be_negative(risks.metric),
         "risk": _headline(risks.models, summary.points, risks.sizes),
         "bayes": _headline(_as_line(risks.bayes), summary.points, risks.sizes),
         "references": _references(summary),
@@ -129,7 +133,7 @@ def _references(summary: Summary) -> dict[str, list[float | None]]:
     """
     found: dict[str, list[float | None]] = {}
     to_bayes = [
-        entry.shown.value if entry.shown is not None and entry.shown.metric == CHAIN[0] else math.nan
+        entry.shown.value if entry.shown is not None and entry.shows_excess else math.nan
         for point in summary.points
         for entry in point.entries.values()
     ]
@@ -139,6 +143,6 @@ def _references(summary: Summary) -> dict[str, list[float | None]]:
     distances = {
         (item.scenario, item.severity_label, item.model, item.reference): item.value for item in summary.resemblances
     }
-    for name in references(summary.manifest.metrics):
+    for name in summary.roles.distances:
         found[name] = _numbers(distances.get((*place, name), math.nan) for place in places)
     return found

@@ -73,6 +73,11 @@ function axis(title, options) {
   };
 }
 
+// Returns whether values stand on a logarithmic axis: as asked for, never where they may be negative.
+function onLog(box) {
+  return box.checked && !tables.runs.some((run) => run.riskCanBeNegative);
+}
+
 // Decades alone are labelled where there are several.
 function valueAxis(range, log) {
   const decades = log && range.high / range.low > 50 ? { dtick: 1 } : {};

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from icl_bench.arrays import Array, Flags, Integers
 from icl_bench.errors import TableError
 from icl_bench.report.points import Point
-from icl_bench.report.score_rows import BAYES_RISK, ZERO_RISK
+from icl_bench.report.score_rows import OWN_STATISTICS
 from icl_bench.report.summary import Summary
 from icl_bench.tables.parquet import open_table
 from icl_bench.tables.schema import LOOKED_UP, PROMPTS
 
-RISKS = ("squared_error", "label_error", "normalised_error", "excess_risk")
-"""Metrics that may be drawn as risk, the first that a run has."""
 BATCH = 1 << 17  # rows held at once
 _TEXTS = ("model", "scenario", "severity_label", "metric", "status")
 _NUMBERS = ("mean", "median", "ci_low", "ci_high", "median_low", "median_high")
+_OWN = {"mean": "value", "ci_low": "value_low", "ci_high": "value_high"}
+"""Columns of a metric that is no mean, by those of a mean; where they hold a mean's, they are the same."""
 _REACHES = {"ci_low": "mean", "ci_high": "mean", "median_low": "median", "median_high": "median"}
 
 
@@ -40,7 +40,7 @@ class Interval:
 class Risks:
     """What the plots of one run show."""
 
-    metric: str  # what is called risk
+    metric: str  # what is called risk; empty where the run has no metric to draw
     sizes: tuple[int, ...]  # context sizes, ascending
     models: Interval  # (point, model, size)
     bayes: Interval  # (point, size): what is achievable
@@ -52,23 +52,21 @@ def read_risks(summary: Summary) -> Risks:
 
     Raises TableError when the table is damaged.
     """
-    path = Path(summary.folder) / "scores.parquet"
-    metric = next((name for name in RISKS if name in summary.manifest.metrics), RISKS[0])
+    path, roles = Path(summary.folder) / "scores.parquet", summary.roles
+    names = [name for name in roles.drawn if name in summary.manifest.metrics]
+    metric = next(iter(names), "")
+    drawn = (metric, roles.bayes_risk or "", roles.signal or "")
+    has_own = bool(names) and roles.cards[metric].statistic in OWN_STATISTICS
+    columns = {name: _OWN.get(name, name) if has_own else name for name in _NUMBERS}
     try:
         sizes = _sizes(path)
-        grid = _Grid(summary.points, (PROMPTS, *summary.models), sizes, (metric, BAYES_RISK, ZERO_RISK))
-        for batch in open_table(path).iter_batches(BATCH, columns=[*_TEXTS, "context_size", *_NUMBERS]):
-            grid.take(batch)
+        grid = _Grid(summary.points, (PROMPTS, *summary.models), sizes, drawn)
+        for batch in open_table(path).iter_batches(BATCH, columns=[*_TEXTS, "context_size", *columns.values()]):
+            grid.take(batch, columns)
     except (OSError, ValueError) as error:
         raise TableError(f"{path} is damaged ({error}); run the suite again into the same folder") from error
-    found = {name: grid.statistic(name) for name in (metric, BAYES_RISK, ZERO_RISK)}
-    return Risks(
-        metric,
-        sizes,
-        _part(found[metric], slice(1, None)),
-        _part(found[BAYES_RISK], 0),
-        _part(found[ZERO_RISK], 0),
-    )
+    models, bayes, zero = (grid.statistic(name) for name in drawn)
+    return Risks(metric, sizes, _part(models, slice(1, None)), _part(bayes, 0), _part(zero, 0))
 
 
 def _sizes(path: Path) -> tuple[int, ...]:
@@ -96,8 +94,8 @@ class _Grid:
         self._count = {name: np.zeros(cells) for name in metrics}
         self._sums = {name: {part: np.zeros(cells) for part in _NUMBERS} for name in metrics}
 
-    def take(self, batch: Any) -> None:
-        """Add the rows of one record batch."""
+    def take(self, batch: Any, sources: Mapping[str, str]) -> None:
+        """Add the rows of one record batch; `sources` names the column that each number is read from."""
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         codes = {name: _codes(columns[name]) for name in _TEXTS}
         model = _translated(codes["model"], self._models)
@@ -105,7 +103,7 @@ class _Grid:
         size = _plain(columns["context_size"], np.int32, -1).astype(np.int64)
         counts = _translated(codes["status"], dict.fromkeys(set(codes["status"].names) - {LOOKED_UP}, 0)) == 0
         known = (model >= 0) & (place >= 0) & (size >= 0) & counts
-        numbers = {name: _plain(columns[name], np.float64, np.nan) for name in _NUMBERS}
+        numbers = {name: _plain(columns[source], np.float64, np.nan) for name, source in sources.items()}
         for metric, rows in self._rows_by_metric(codes["metric"], known):
             position = np.searchsorted(self._sizes, size[rows])
             slots = (place[rows] * self._shape[1] + model[rows]) * self._shape[2] + position

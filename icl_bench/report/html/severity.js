@@ -3,7 +3,7 @@
 function startSeverity() {
   const select = document.getElementById("severity-scenario");
   const log = document.getElementById("severity-log"), bands = document.getElementById("severity-bands");
-  const update = registerPlot("severity-plot", (element) => drawSeverity(element, select.value, log.checked, bands.checked));
+  const update = registerPlot("severity-plot", (element) => drawSeverity(element, select.value, onLog(log), bands.checked));
   const shifted = scenarioNames().filter((name) => severityNames(name).some((label) => label !== ""));
   fill(select, (shifted.length ? shifted : scenarioNames()).map((name) => [name, name]));
   for (const control of [select, log, bands]) control.addEventListener("change", update);
@@ -85,8 +85,7 @@ function distinct(lines) {
 }
 
 function riskTitle() {
-  const names = { squared_error: "risk (squared error to f)", label_error: "squared error to the label", normalised_error: "risk over predicting zero", excess_risk: "excess risk" };
-  return names[tables.runs[0].riskMetric] ?? "risk";
+  return plotlyText(tables.runs[0].riskTitle || "risk");
 }
 
 function bandRemark(hidden) {

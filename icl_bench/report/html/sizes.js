@@ -5,7 +5,7 @@ function startSizes() {
   const log = document.getElementById("size-log"), bands = document.getElementById("size-bands");
   const draw = (element) => {  // at once where it can: printing does not wait
     if (curves === null) loadCurves().then(() => draw(element));
-    else drawSizes(element, scenario.value, severity.value, log.checked, bands.checked);
+    else drawSizes(element, scenario.value, severity.value, onLog(log), bands.checked);
   };
   const update = registerPlot("size-plot", draw);
   fillPlaces(scenario, severity, update);

@@ -1,0 +1,58 @@
+"""No part of the package but metrics themselves, and what may, names a metric: readers ask by role."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from icl_bench import catalogue
+
+PACKAGE = Path(catalogue.__file__).parent
+METRICS = frozenset(catalogue.entries("metrics"))
+ALLOWED = {
+    "suite_file.py": METRICS,  # what a suite that names none is asked
+    "tables/earlier_metrics.py": METRICS,  # what manifests of earlier versions do not say
+    "training/measuring.py": {"squared_error", "excess_risk"},  # what the table of training calls its measures
+    # the role that is called like the metric that plays it
+    "protocols.py": {"bayes_risk"},
+    "metric_contracts.py": {"bayes_risk"},
+    "tables/metric_roles.py": {"bayes_risk"},
+    # columns, tables, figures and answers of the command that are called like a metric
+    "report/records.py": {"normalised_error", "bayes_risk", "agreement"},
+    "report/html/payload.py": {"bayes_risk"},
+    "report/figures/request.py": {"agreement"},
+    "report/figures/drawing.py": {"agreement"},
+    "cli/show.py": {"exact_risk"},
+}
+"""File -> the names that it may hold."""
+
+
+def names_in(source: str) -> set[str]:
+    """Return the metrics that a file's string constants name, `agreement:ols` among them."""
+    constants = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
+    texts = {value.partition(":")[0] for value in constants if isinstance(value, str)}
+    return texts & METRICS
+
+
+def files() -> Iterator[tuple[str, str]]:
+    """Yield every module of the package but the metrics, with its text."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith("metrics/"):
+            yield name, path.read_text(encoding="utf-8")
+
+
+def test_readers_name_no_metric() -> None:
+    found = {name: names_in(source) for name, source in files()}
+    assert len(found) > 100
+    assert {"squared_error", "agreement"} <= METRICS
+    beyond = {name: sorted(names - set(ALLOWED.get(name, ()))) for name, names in found.items()}
+    assert {name: names for name, names in beyond.items() if names} == {}
+
+
+def test_what_is_found() -> None:
+    assert names_in('A = ("squared_error", f(x="agreement:ols"), "a squared_error of 3")') == {
+        "squared_error",
+        "agreement",
+    }
