@@ -7,15 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from icl_bench.rendering.table import Cell, Table
 from icl_bench.report import wording
-from icl_bench.report.grids import Cell, Grid, axis_grid, breakdown_grid
 from icl_bench.report.html.headline import NamedRun
 from icl_bench.report.html.markup import BodyRow, Data, Group, element, folded, items, paragraph, table, terms, text
-from icl_bench.report.summary import Axis, Summary
+from icl_bench.report.section import Content
+from icl_bench.report.section_catalogue import contents
+from icl_bench.report.summary import Summary
 from icl_bench.text import short
 
 LARGE = 6000
 """Cells from which on a run's numbers per severity are left to the heat map, the downloads and `--format csv`."""
+
+SHOWN_APART = ("scores", "agreement", "gap", "interaction", "curves", "failures")
+"""Sections of a report that the page has in a form of its own, of all runs together; every other is shown by run."""
 
 
 def runs_list(runs: Sequence[NamedRun]) -> str:
@@ -52,30 +57,36 @@ def numbers(run: NamedRun) -> str:
     if not summary.has_numbers:
         return ""
     name = "" if run.alone else f"{run.name}: "
-    explained = items([wording.shown(summary), wording.colours(summary), *wording.legend(summary)], class_="notes")
+    found = [content for section, content in contents(summary) if section not in SHOWN_APART]
     if len(summary.points) * len(summary.models) > LARGE:
         count = f"{len(summary.models)} models x {len(summary.points)} severities"
-        return paragraph(f"{name}{count}: too many for tables here; see the heat map, or the downloads.") + explained
-    parts = [_axis_table(run, axis) for axis in summary.axes or (None,)]
-    grid, remarks = breakdown_grid(summary)
-    if grid is not None:
-        parts.append(_grid_table(run, grid, wording.BREAKDOWN_TITLE))
-    parts.append(items([*remarks, wording.BREAKDOWN_NOTE], class_="notes"))
-    return folded(f"{name}every severity", explained + "".join(parts))
+        remark = paragraph(f"{name}{count}: too many for tables here; see the heat map, or the downloads.")
+        return remark + "".join(_legend(content) for content in found)
+    return folded(f"{name}every severity", "".join(_of_section(run, content) for content in found))
 
 
-def _axis_table(run: NamedRun, axis: Axis | None) -> str:
-    grid = axis_grid(run.summary, axis)
-    return _grid_table(run, grid, grid.title)
+def _of_section(run: NamedRun, content: Content) -> str:
+    """Return a section of the report: its legend, its tables, notes below those under a title."""
+    tables = "".join(_table(run, each, each.title or content.title) for each in content.tables)
+    return _legend(content) + tables + (items(content.notes, class_="notes") if content.title else "")
 
 
-def _grid_table(run: NamedRun, grid: Grid, caption: str) -> str:
-    shown = {label: (index, name) for index, name, label in run.labels()}
-    rows = []
-    for number, label in enumerate(grid.labels):
-        index, name = (None, label) if number < grid.rule_after else shown[label]
-        rows.append(BodyRow(name, [_data(column.cells[number]) for column in grid.columns], index))
-    groups = [Group(name, tuple(column.title for column in members)) for name, members in grid.groups()]
+def _legend(content: Content) -> str:
+    legend = () if content.title else content.notes
+    return items([*content.lead, *content.colours, *legend], class_="notes")
+
+
+def _table(run: NamedRun, shown: Table, caption: str) -> str:
+    names = [name for _, name, _ in run.labels()]
+    rows = [
+        BodyRow(
+            row.labels[0] if row.model is None else names[row.model],
+            [_data(cell) for cell in row.cells],
+            None if row.model is None else run.first_model + row.model,
+        )
+        for row in shown.rows
+    ]
+    groups = [Group(name, tuple(column.title for column in members)) for name, members in shown.groups()]
     return table(element("b", text(caption)), "model", groups, rows)
 
 
