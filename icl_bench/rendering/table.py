@@ -81,3 +81,9 @@ def by_column(
         Row((name,), tuple(cells[number] for _, cells in found), model) for number, (name, model) in enumerate(named)
     )
     return Table(tuple(column for column, _ in found), rows, rule_after=len(heads))
+
+
+def of_rows(labels: Sequence[str], titles: Sequence[str], rows: Iterable[Row]) -> Table:
+    """Return a table that is thought of row by row: names under `labels`, short numbers under `titles`, no rule."""
+    columns = tuple(Column(title, align="right") for title in titles)
+    return Table(columns, tuple(rows), tuple(labels), rule_after=None)

@@ -28,9 +28,9 @@ def column_widths(table: Table) -> list[int]:
 def label_widths(table: Table, beside: int, width: int, gap: int) -> list[int]:
     """Return the width of each label column beside columns of `beside` characters.
 
-    What the table is wider than `width` by is taken from the labels, the widest first, as long as each keeps a fifth
-    of the width and no two come to read alike. Where even that would not let the table fit, it is to be split, and
-    labels get a third.
+    What the table is wider than `width` by is taken from the labels, the widest first, as long as no two come to read
+    alike, and a single label column keeps a fifth of the width (with several, a row is a sentence, worse off in parts
+    than with short names). Where even that would not let the table fit, it is to be split, and labels get a third.
     """
     texts = [[row.labels[place] for row in table.rows] for place in range(len(table.labels))]
     found = [max([len(head), *map(len, names)]) for head, names in zip(table.labels, texts, strict=True)]
@@ -38,7 +38,8 @@ def label_widths(table: Table, beside: int, width: int, gap: int) -> list[int]:
     excess = sum(found) + gap * (len(found) - 1) + beside - width
     if excess <= 0:
         return found
-    floors = [_shortest_distinct(names, max(SHORTEST_LABEL, width // 5)) for names in texts]
+    least = SHORTEST_LABEL if len(found) > 1 else max(SHORTEST_LABEL, width // 5)
+    floors = [_shortest_distinct(names, least) for names in texts]
     if excess > sum(max(own - floor, 0) for own, floor in zip(found, floors, strict=True)):
         floors = [max(SHORTEST_LABEL, width // 3)] * len(found)
     for _ in range(excess):
