@@ -66,16 +66,24 @@ class Table:
 
 
 def by_column(
-    labels: Sequence[str], columns: Iterable[tuple[Column, Sequence[Cell]]], models: Sequence[str] = ()
-) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
-    """Return columns and rows of a table that is thought of column by column, with one label a row.
+    columns: Iterable[tuple[Column, Sequence[Cell]]],
+    models: Sequence[str],
+    known: Sequence[str],
+    heads: Sequence[str] = (),
+) -> Table:
+    """Return a table of models that is thought of column by column, with a rule below the rows called `heads`.
 
-    `models` are all models of the run, in order: a row whose label is one of them is about that model.
+    Every column has a cell for each head, then one for each of `models`, which are some of the `known` ones.
     """
     found = list(columns)
-    place = {name: index for index, name in enumerate(models)}
+    named = [*((head, None) for head in heads), *((model, known.index(model)) for model in models)]
     rows = tuple(
-        Row((label,), tuple(cells[number] for _, cells in found), place.get(label))
-        for number, label in enumerate(labels)
+        Row((name,), tuple(cells[number] for _, cells in found), model) for number, (name, model) in enumerate(named)
     )
-    return tuple(column for column, _ in found), rows
+    return Table(tuple(column for column, _ in found), rows, rule_after=len(heads))
+
+
+def of_rows(labels: Sequence[str], titles: Sequence[str], rows: Iterable[Row]) -> Table:
+    """Return a table that is thought of row by row: names under `labels`, short numbers under `titles`, no rule."""
+    columns = tuple(Column(title, align="right") for title in titles)
+    return Table(columns, tuple(rows), tuple(labels), rule_after=None)

@@ -69,32 +69,43 @@ class NamedRun:
 
 def score_table(runs: Sequence[NamedRun], name: str, scope: str) -> Explained | None:
     """Return the table of one run-level score, models against what the scope names; None where no run has it."""
-    columns = list(dict.fromkeys(_column(score) for run in runs for score in _scores(run, name, scope)))
-    if not columns:
+    heads = _heads([score for run in runs for score in _scores(run, name, scope)])
+    if not heads:
         return None
     rows = []
     for run in runs:
-        found = {(score.model, _column(score)): score for score in _scores(run, name, scope)}
+        found = {(score.model, _place(score)): score for score in _scores(run, name, scope)}
         for index, shown, label in run.labels():
-            rows.append(Row((shown,), tuple(_score_cell(found.get((label, column))) for column in columns), index))
+            rows.append(Row((shown,), tuple(_score_cell(found.get((label, place))) for place in heads), index))
     title, meaning = MEANINGS[name]
-    return Explained(Table(_heads(columns), tuple(rows), ("model",), title), meaning)
+    return Explained(Table(tuple(heads.values()), tuple(rows), ("model",), title), meaning)
 
 
 def _scores(run: NamedRun, name: str, scope: str) -> list[RunScore]:
     return [score for score in run.summary.run_scores.scores if score.name == name and score.scope == scope]
 
 
-def _column(score: RunScore) -> tuple[str, str]:
+def _place(score: RunScore) -> tuple[str, str]:
     return (score.scenario, score.severity_label)
 
 
-def _heads(columns: Sequence[tuple[str, str]]) -> tuple[Column, ...]:
-    """Return columns under their scenario where they are severities, under their axis where they are scenarios."""
-    if any(label for _, label in columns):
-        return tuple(Column(label or "-", scenario) for scenario, label in columns)
-    split = [(scenario.partition("/")[0], scenario.partition("/")[2]) for scenario, _ in columns]
-    return tuple(Column(inner or axis, axis if inner else "") for axis, inner in split)
+def _heads(scores: Sequence[RunScore]) -> dict[tuple[str, str], Column]:
+    """Return a column for every place, under its scenario where that has severities, else its scenario's axis.
+
+    Columns of a group stand together: runs need not have their scenarios in one order.
+    """
+    places = list(dict.fromkeys(_place(score) for score in scores))
+    if any(label for _, label in places):
+        heads = {(scenario, label): Column(label or "-", scenario) for scenario, label in places}
+    else:
+        heads = {place: _under_axis(place[0]) for place in places}
+    groups = list(dict.fromkeys(column.group for column in heads.values()))
+    return dict(sorted(heads.items(), key=lambda item: groups.index(item[1].group)))
+
+
+def _under_axis(scenario: str) -> Column:
+    axis, _, inner = scenario.partition("/")
+    return Column(inner or axis, axis if inner else "")
 
 
 def _score_cell(score: RunScore | None) -> Cell:

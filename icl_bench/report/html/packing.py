@@ -67,9 +67,9 @@ def _lines(codes: Array) -> list[list[int | None]]:
 
 def _unless(same: NDArray[np.bool_], codes: Array) -> list[list[int | None] | None]:
     """Return `_lines` of those that are not the same throughout, None for the others."""
-    kept = ~same.all(axis=1)
-    lines = iter(_lines(codes[kept]))
-    return [next(lines) if own else None for own in kept]
+    kept = np.flatnonzero(~same.all(axis=1))
+    own = dict(zip(kept.tolist(), _lines(codes[kept]), strict=True))
+    return [own.get(number) for number in range(len(codes))]
 
 
 def _line(codes: list[float]) -> list[int | None]:

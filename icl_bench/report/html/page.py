@@ -8,7 +8,7 @@ from typing import Any
 
 from icl_bench.rendering import html
 from icl_bench.report import wording
-from icl_bench.report.html import assets, payload, sections
+from icl_bench.report.html import assets, payload, report_sections, sections
 from icl_bench.report.html.headline import NamedRun, breakdown_table, kappas, score_table
 from icl_bench.report.html.risks import read_risks
 from icl_bench.report.summary import Summary
@@ -70,7 +70,9 @@ def _sections(runs: Sequence[NamedRun], tables: Mapping[str, Any]) -> Iterator[S
     yield Section("resemblance", "Which algorithm is it?", "resemblance", {"tables": list(filter(None, distances))})
     interactions = score_table(runs, "interaction", "point")
     if interactions is not None:
-        yield Section("interactions", "Joint shifts", "tables", {"tables": [interactions]})
+        yield Section("interactions", "Joint shifts", "interactions", {"tables": [interactions]})
+    for name, heading, found in report_sections.others(runs):
+        yield Section(f"section-{name}", heading, "others", {"runs": found})
     numbers = [sections.numbers(run) for run in runs]
     yield Section("numbers", "Every number", "numbers", {"runs": list(filter(None, numbers))})
     troubles = [sections.troubles(run) for run in runs]

@@ -10,8 +10,9 @@ from typing import Any
 from icl_bench.rendering.table import Cell, Column, Row, Table
 from icl_bench.report import wording
 from icl_bench.report.coverage import Trouble
-from icl_bench.report.grids import Grid, axis_grid, breakdown_grid
 from icl_bench.report.html.headline import NamedRun
+from icl_bench.report.html.report_sections import on_page, said
+from icl_bench.report.section import Content
 from icl_bench.report.summary import Summary
 from icl_bench.text import printable, short
 
@@ -82,29 +83,18 @@ def _same_prompts(digests: Sequence[Mapping[str, str]]) -> bool:
 def numbers(run: NamedRun) -> Numbers | None:
     """Return every number of a run; a remark where they would be too many, None where there is none."""
     summary = run.summary
-    if not summary.has_numbers:
+    headline = said(run, "headline")
+    if headline is None:
         return None
-    explained = (wording.shown(summary), wording.colours(summary), *wording.legend(summary))
+    explained = (*headline.lead, *headline.colours, *headline.notes)
     if len(summary.points) * len(summary.models) > LARGE:
         count = f"{len(summary.models)} models x {len(summary.points)} severities"
         remark = f"{run.prefix}{count}: too many for tables here; see the heat map, or the downloads."
         return Numbers(remark, explained)
-    tables = [_grid_table(run, axis_grid(summary, axis)) for axis in summary.axes or (None,)]
-    grid, remarks = breakdown_grid(summary)
-    if grid is not None:
-        tables.append(_grid_table(run, replace(grid, title=wording.BREAKDOWN_TITLE)))
-    return Numbers(f"{run.prefix}every severity", explained, tuple(tables), (*remarks, wording.BREAKDOWN_NOTE))
-
-
-def _grid_table(run: NamedRun, grid: Grid) -> Table:
-    shown = {label: (index, name) for index, name, label in run.labels()}
-    rows = []
-    for number, label in enumerate(grid.labels):
-        index, name = (None, label) if number < grid.rule_after else shown[label]
-        cells = (column.cells[number] for column in grid.columns)
-        rows.append(Row((name,), tuple(Cell(cell.text, cell.standing) for cell in cells), index))
-    heads = tuple(Column(column.title, column.group) for column in grid.columns)
-    return Table(heads, tuple(rows), ("model",), grid.title)
+    breakdowns = said(run, "breakdowns") or Content()
+    tables = [on_page(run, each) for each in headline.tables]
+    tables += [on_page(run, replace(each, title=breakdowns.title)) for each in breakdowns.tables]
+    return Numbers(f"{run.prefix}every severity", explained, tuple(tables), breakdowns.notes)
 
 
 def resemblance(run: NamedRun, references: Mapping[str, Sequence[float | None]]) -> Table | None:
