@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from icl_bench.text import plain, printable
 
+_BLOCK = re.compile(r"^(?:([-+])(?=\s|$|-+[\s-]*$)|(\d{1,9})([.)])(?=\s|$))")  # begins a list, or is a rule
+_FORMULA = ("=", "+", "-", "@")
+_JOINT = " x "
+"""Stands between the severities of a joint shift: `-1 x 2` is no formula."""
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|~$&@"})
 _LATEX = str.maketrans(
     {
@@ -35,6 +41,11 @@ def markdown(text: str) -> str:
     return printable(text).translate(_MARKDOWN)
 
 
+def markdown_line(text: str) -> str:
+    """Return text as `markdown` does for a line or an item of its own: it begins no list in it and is no rule."""
+    return _BLOCK.sub(lambda found: f"{found[2] or ''}\\{found[1] or found[3]}", markdown(text))
+
+
 def latex(text: str) -> str:
     """Return text that LaTeX sets as it is, on one line."""
     return printable(text).translate(_LATEX)
@@ -51,5 +62,19 @@ def fenced(line: str) -> str:
 
 
 def csv_value(value: object) -> object:
-    """Return a value for a field of csv: of text the control characters are spaces, quoting is the writer's."""
-    return plain(value) if isinstance(value, str) else value
+    """Return a value for a field of csv, which the writer quotes.
+
+    Of text the control characters are spaces, and a quote keeps a spreadsheet from taking a name for a formula.
+    """
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not all(map(_is_number, text.split(_JOINT))) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from icl_bench.rendering.escaping import fenced, markdown
+from icl_bench.rendering.escaping import fenced, markdown, markdown_line
 from icl_bench.rendering.table import Table
 
 
@@ -15,7 +15,7 @@ def heading_lines(level: int, title: str) -> list[str]:
 
 def item_lines(texts: Sequence[str]) -> list[str]:
     """Return a list and an empty line; nothing without any text."""
-    return [*(f"- {markdown(text)}" for text in texts), ""] if texts else []
+    return [*(f"- {markdown_line(text)}" for text in texts), ""] if texts else []
 
 
 def block_lines(lines: Sequence[str]) -> list[str]:

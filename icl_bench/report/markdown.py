@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from icl_bench.rendering.escaping import markdown
+from icl_bench.rendering.escaping import markdown_line
 from icl_bench.rendering.markdown import block_lines, heading_lines, item_lines, table_lines
 from icl_bench.report import wording
 from icl_bench.report.chart import draw
@@ -33,7 +33,7 @@ def _section(content: Content) -> list[str]:
     own_heading = content.title and not content.curves
     lines = heading_lines(2, content.title) if own_heading else []
     for line in content.lead:
-        lines += [markdown(line), ""]
+        lines += [markdown_line(line), ""]
     for table in content.tables:
         lines += [*(heading_lines(3 if own_heading else 2, table.title) if table.title else []), *table_lines(table)]
     for curve in content.curves:
