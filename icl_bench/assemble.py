@@ -280,6 +280,7 @@ READS = frozenset(
         "function_class_contracts",
         "patterns",
         "provenance",
+        "rendering",
         "report",
         "run",
         "run_folder",

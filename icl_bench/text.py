@@ -52,10 +52,14 @@ def _exponent(text: str) -> str:
     return f"{digits}e{int(power)}"
 
 
+def plain(text: str) -> str:
+    """Return text without what steers a terminal: colours dropped, control characters and line ends as spaces."""
+    return "".join(character if character.isprintable() else " " for character in _ESCAPES.sub("", text))
+
+
 def printable(text: str) -> str:
     """Return a message on one line, without control characters: messages come from foreign code."""
-    text = _ESCAPES.sub("", text)
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return " ".join(plain(text).split())
 
 
 def shortened(text: str, width: int) -> str:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from icl_bench import Run, run_suite
 from icl_bench.cli.main import app
 from icl_bench.compare.baseline_folder import update
-from icl_bench.report.records import TABLES
+from icl_bench.report.section_catalogue import section_names
 from icl_bench.report.summary import summarise
 from icl_bench.run_scores.changes import score_changes
 from icl_bench.run_scores.records import AUSC, AXIS, GAP, INTERACTION, POINT, SCENARIO, SDR, RunScores
@@ -371,7 +371,7 @@ def test_agreement_is_the_mean_squared_difference_of_answers(run):
     assert "Which algorithm is it" in printed
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", section_names())
 def test_every_table_comes_as_csv(run, table):
     result = CliRunner().invoke(app, ["report", str(run.path), "--format", "csv", "--table", table])
     assert result.exit_code == 0

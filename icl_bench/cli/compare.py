@@ -55,10 +55,10 @@ def compare(
     Ends with 0 when none did, 1 on a regression, 2 on bad usage or a bad file, 3 when the runs ask different questions
     (suite, version, prompts, newer tables), 4 when cells are missing or failed, or nothing was compared.
     """
-    from icl_bench.compare.formats import check_format
+    from icl_bench.compare.formats import FORMATS
 
     wanted = "json" if as_json else format_name
-    check_format(wanted)
+    FORMATS.check(wanted)
     if destination is not None:
         check_out(destination)
     settings = _settings(metric, margin, alpha, sizes, allow_missing)
@@ -164,14 +164,15 @@ def _before_update(base: Path, head: Losses, settings: Settings) -> View | None:
 
 def _show(shown: View, format_name: str, destination: Path | None, verbose: bool) -> None:
     """Print or write a comparison."""
-    from icl_bench.compare.formats import GITHUB, RENDERERS, TERMINAL
+    from icl_bench.compare.formats import FORMATS, GITHUB
     from icl_bench.compare.terminal import lines
     from icl_bench.files import write_text
+    from icl_bench.rendering.formats import TERMINAL
 
     if format_name == GITHUB:
         _summarise_job(shown)
     if destination is not None:
-        text = _plain(shown, verbose) if format_name == TERMINAL else RENDERERS[format_name](shown)
+        text = _plain(shown, verbose) if format_name == TERMINAL else FORMATS.render(format_name, shown)
         write_text(destination, text.rstrip("\n") + "\n")
         say(shown.verdict)
         say(f"wrote {destination}")
@@ -180,7 +181,7 @@ def _show(shown: View, format_name: str, destination: Path | None, verbose: bool
         console = out()
         print_lines(lines(shown, console.width, verbose), console)
     else:
-        print_text(RENDERERS[format_name](shown))
+        print_text(FORMATS.render(format_name, shown))
 
 
 def _summarise_job(shown: View) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from icl_bench.cli.console import check_out, guarded, out, print_lines, print_text, say
 from icl_bench.errors import EXIT_INCOMPLETE, UsageError
+from icl_bench.report.section_catalogue import section_names
 
 if TYPE_CHECKING:
     from icl_bench.report.summary import Summary
@@ -23,7 +24,7 @@ def report(
     ] = "terminal",
     table: Annotated[
         str,
-        typer.Option(help="With --format csv: headline, scores, breakdowns, agreement, curves or failures."),
+        typer.Option(help=f"With --format csv: one of {', '.join(section_names())}."),
     ] = "headline",
     destination: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")
@@ -34,11 +35,12 @@ def report(
 
     Ends with 4 when a run holds no number at all.
     """
-    from icl_bench.report.formats import HTML, TERMINAL, check_format, check_table, render
+    from icl_bench.rendering.formats import TERMINAL
+    from icl_bench.report.formats import FORMATS, HTML, check_table, render
     from icl_bench.report.summary import summarise
 
     wanted = "json" if as_json else format_name
-    check_format(wanted)
+    FORMATS.check(wanted)
     check_table(wanted, table)
     if wanted == HTML and destination is None and sys.stdout.isatty():
         raise UsageError("--format html writes a page of megabytes: give a file, --out report.html")

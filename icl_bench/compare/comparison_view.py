@@ -1,4 +1,4 @@
-"""A comparison as sections: what got worse, what got better, what lacks, and every model on every scenario."""
+"""A comparison in parts: what got worse, what got better, what lacks, and every model on every scenario."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from icl_bench.compare.amounts import counted, interval, magnitude, percent, pro
 from icl_bench.compare.comparison import Comparison
 from icl_bench.compare.comparison_record import record
 from icl_bench.compare.judging import EQUAL, IMPROVEMENT, NO_WORSE, REGRESSION, UNDECIDED, VERDICTS, JudgedCell
-from icl_bench.compare.view import BETTER, SAME, UNSURE, WORSE, Annotation, Case, Entry, Section, Table, View
+from icl_bench.compare.view import Annotation, Case, Part, View
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_REGRESSION
+from icl_bench.rendering.table import BETTER, SAME, UNSURE, WORSE, Cell, Row, Table, of_rows
 from icl_bench.run_scores.records import AUSC, SDR, RunScore
 from icl_bench.text import printable, short
 
 SHOWN = {REGRESSION: 20, IMPROVEMENT: 10}
 """Changed cells that a table shows; the table of every cell has the others."""
 
+_OF_CELL = ("model", "scenario")
 _MARKS = {REGRESSION: "!", IMPROVEMENT: "*", UNDECIDED: "?", NO_WORSE: " ", EQUAL: ""}
 _STANDINGS = {REGRESSION: WORSE, IMPROVEMENT: BETTER, UNDECIDED: UNSURE, NO_WORSE: "", EQUAL: SAME}
 _LEGEND = (
@@ -35,31 +37,31 @@ def view(comparison: Comparison) -> View:
         standing=ends.get(comparison.exit_code, SAME),
         exit_code=comparison.exit_code,
         head=wording.head(comparison),
-        sections=tuple(_sections(comparison)),
+        parts=tuple(_parts(comparison)),
         cases=tuple(_cases(comparison)),
         annotations=tuple(_annotations(comparison)),
         record=record(comparison),
     )
 
 
-def _sections(comparison: Comparison) -> Iterator[Section]:
+def _parts(comparison: Comparison) -> Iterator[Part]:
     for verdict, title in ((REGRESSION, "Regressions"), (IMPROVEMENT, "Improvements")):
         cells = sorted(comparison.of(verdict), key=_harm, reverse=verdict == REGRESSION)
         if cells:
             shown = SHOWN[verdict]
             more = (f"the {shown} largest of {len(cells):,}",) if len(cells) > shown else ()
-            yield Section(title, more, _cell_table(cells[:shown], verdict))
+            yield Part(title, more, _cell_table(cells[:shown], verdict))
     if comparison.changes.uncompared:
-        yield Section("Not compared", wording.uncompared_lines(comparison.changes.uncompared))
+        yield Part("Not compared", wording.uncompared_lines(comparison.changes.uncompared))
     changed = [judged for judged in comparison.cells if judged.verdict != EQUAL]
     if changed:
-        yield Section("Worst change on each scenario", _equal_models(comparison), _overview(comparison))
-        yield Section("", (_LEGEND,))
+        yield Part("Worst change on each scenario", _equal_models(comparison), _overview(comparison))
+        yield Part("", (_LEGEND,))
     if comparison.scores.scores:
-        yield Section("Change of the run-level scores", wording.scores_lines(comparison), _scores_table(comparison))
+        yield Part("Change of the run-level scores", wording.scores_lines(comparison), _scores_table(comparison))
     if comparison.cells:
         cells = sorted(comparison.cells, key=lambda judged: VERDICTS.index(judged.verdict))
-        yield Section("Every cell", (), _detail_table(cells), detail=True)
+        yield Part("Every cell", (), _detail_table(cells), detail=True)
 
 
 def _harm(judged: JudgedCell) -> float:
@@ -78,17 +80,14 @@ def _cell_table(cells: Sequence[JudgedCell], verdict: str) -> Table:
         p_values, sizes = (
             (judged.p_worse, judged.worse_sizes) if verdict == REGRESSION else (judged.p_better, judged.better_sizes)
         )
-        rows.append(
-            (
-                Entry(printable(found.cell.model)),
-                Entry(printable(found.cell.place.name)),
-                Entry(_change(judged), _STANDINGS[verdict]),
-                Entry(interval(float(judged.low[at]), float(judged.high[at]))),
-                Entry(probability(float(p_values.min()))),
-                Entry(size_list(sizes, found.sizes)),
-            )
+        texts = (
+            Cell(_change(judged), _STANDINGS[verdict]),
+            Cell(interval(float(judged.low[at]), float(judged.high[at]))),
+            Cell(probability(float(p_values.min()))),
+            Cell(size_list(sizes, found.sizes)),
         )
-    return Table(("model", "scenario", "change", "95% interval", "p", "significant at"), tuple(rows), labels=2)
+        rows.append(Row((found.cell.model, found.cell.place.name), texts))
+    return of_rows(_OF_CELL, ("change", "95% interval", "p", "significant at"), rows)
 
 
 def _change(judged: JudgedCell) -> str:
@@ -103,17 +102,14 @@ def _detail_table(cells: Sequence[JudgedCell]) -> Table:
         found, at = judged.found, judged.found.headline
         known = not found.equal
         change = f"{_change(judged)}{_MARKS[judged.verdict]}" if known else "="
-        rows.append(
-            (
-                Entry(printable(found.cell.model)),
-                Entry(printable(found.cell.place.name)),
-                Entry(change, _STANDINGS[judged.verdict]),
-                Entry(interval(float(judged.low[at]), float(judged.high[at])) if known else ""),
-                Entry(probability(float(judged.p_worse.min())) if known else ""),
-                Entry("" if judged.detectable is None else magnitude(judged.detectable)),
-            )
+        texts = (
+            Cell(change, _STANDINGS[judged.verdict]),
+            Cell(interval(float(judged.low[at]), float(judged.high[at])) if known else ""),
+            Cell(probability(float(judged.p_worse.min())) if known else ""),
+            Cell("" if judged.detectable is None else magnitude(judged.detectable)),
         )
-    return Table(("model", "scenario", "change", "95% interval", "p of worse", "detectable"), tuple(rows), labels=2)
+        rows.append(Row((found.cell.model, found.cell.place.name), texts))
+    return of_rows(_OF_CELL, ("change", "95% interval", "p of worse", "detectable"), rows)
 
 
 def _equal_models(comparison: Comparison) -> tuple[str, ...]:
@@ -121,7 +117,7 @@ def _equal_models(comparison: Comparison) -> tuple[str, ...]:
     models = [name for name in _models(comparison.cells) if name not in _changed_models(comparison)]
     if not models:
         return ()
-    return (f"equal to the bit wherever compared: {', '.join(map(printable, models))}",)
+    return (f"equal to the bit wherever compared: {', '.join(models)}",)
 
 
 def _models(cells: Sequence[JudgedCell]) -> tuple[str, ...]:
@@ -138,46 +134,43 @@ def _overview(comparison: Comparison) -> Table:
     held: dict[tuple[str, str], list[JudgedCell]] = {}
     for judged in comparison.cells:
         held.setdefault((judged.found.cell.model, judged.found.cell.place.scenario), []).append(judged)
-    rows = [
-        (Entry(printable(model)), *(_worst(held.get((model, scenario), ())) for scenario in scenarios))
+    rows = (
+        Row((model,), tuple(_worst(held.get((model, scenario), ())) for scenario in scenarios))
         for model in _changed_models(comparison)
-    ]
-    return Table(("", *map(printable, scenarios)), tuple(rows))
+    )
+    return of_rows(("",), scenarios, rows)
 
 
-def _worst(cells: Sequence[JudgedCell]) -> Entry:
+def _worst(cells: Sequence[JudgedCell]) -> Cell:
     if not cells:
-        return Entry("-", SAME)
+        return Cell("-", SAME)
     found = [judged for judged in cells if judged.verdict != EQUAL]
     if not found:
-        return Entry("=", SAME)
+        return Cell("=", SAME)
     worst = max(found, key=lambda judged: (judged.verdict == REGRESSION, _harm(judged)))
-    return Entry(percent(_log_change(worst)) + _MARKS[worst.verdict], _STANDINGS[worst.verdict])
+    return Cell(percent(_log_change(worst)) + _MARKS[worst.verdict], _STANDINGS[worst.verdict])
 
 
 def _scores_table(comparison: Comparison) -> Table:
     """Return changed models x axes: by how much AUSC moved, and by what factor SDR."""
     scores = comparison.scores
     axes = dict.fromkeys(score.scenario for score in scores.scores)
-    heads = tuple(f"{printable(axis)}/{title}" for axis in axes for title in ("AUSC", "SDR"))
+    titles = [f"{axis}/{title}" for axis in axes for title in ("AUSC", "SDR")]
     found = {(score.name, score.model, score.scenario): score for score in scores.scores}
-    rows = [
-        (
-            Entry(printable(model)),
-            *(_score_change(found.get((name, model, axis))) for axis in axes for name in (AUSC, SDR)),
-        )
+    rows = (
+        Row((model,), tuple(_score_change(found.get((name, model, axis))) for axis in axes for name in (AUSC, SDR)))
         for model in _changed_models(comparison)
-    ]
-    return Table(("", *heads), tuple(rows))
+    )
+    return of_rows(("",), titles, rows)
 
 
-def _score_change(score: RunScore | None) -> Entry:
+def _score_change(score: RunScore | None) -> Cell:
     """Return the change of one score, coloured where its interval leaves out no change."""
     if score is None or score.value is None:
-        return Entry("-", SAME)
+        return Cell("-", SAME)
     unchanged = 0.0 if score.name == AUSC else 1.0
     if score.value == score.low == score.high == unchanged:
-        return Entry("=", SAME)
+        return Cell("=", SAME)
     mark = standing = ""
     if score.low is None or score.high is None:
         mark = "?"
@@ -185,9 +178,9 @@ def _score_change(score: RunScore | None) -> Entry:
         standing = WORSE if score.low > unchanged else BETTER
         mark = "!" if standing == WORSE else "*"
     if score.name == SDR:
-        return Entry(percent(math.log(score.value)) + mark, standing)
+        return Cell(percent(math.log(score.value)) + mark, standing)
     sign = "+" if score.value > 0.0 else "-"
-    return Entry(f"{sign}{short(abs(score.value))}{mark}", standing)
+    return Cell(f"{sign}{short(abs(score.value))}{mark}", standing)
 
 
 def _cases(comparison: Comparison) -> Iterator[Case]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 from icl_bench.compare import github, junit, markdown
 from icl_bench.compare.view import View
-from icl_bench.errors import UsageError, nearest
+from icl_bench.rendering.formats import Formats
 from icl_bench.text import finite
 
-TERMINAL, GITHUB = "terminal", "github"
+GITHUB = "github"
 
 
 def render_json(view: View) -> str:
@@ -19,16 +18,6 @@ def render_json(view: View) -> str:
     return json.dumps(finite(whole), indent=1)
 
 
-RENDERERS: dict[str, Callable[[View], str]] = {
-    "markdown": markdown.render,
-    "json": render_json,
-    "junit": junit.render,
-    GITHUB: github.render,
-}
-FORMATS = (TERMINAL, *RENDERERS)
-
-
-def check_format(name: str) -> None:
-    """Raise UsageError unless there is a format of this name."""
-    if name not in FORMATS:
-        raise UsageError(f"no format is called {name!r}{nearest(name, FORMATS)}; expected one of {', '.join(FORMATS)}")
+FORMATS: Formats[View] = Formats(
+    {"markdown": markdown.render, "json": render_json, "junit": junit.render, GITHUB: github.render}
+)

@@ -1,4 +1,4 @@
-"""A nightly gate as sections: alarms, the cells that lead, what lacks tonight."""
+"""A nightly gate in parts: alarms, the cells that lead, what lacks tonight."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from icl_bench.compare.amounts import counted, level, magnitude, percent
 from icl_bench.compare.comparison_record import cell_record, uncompared_records
 from icl_bench.compare.nightly import Nightly
 from icl_bench.compare.nightly_evidence import Standing
-from icl_bench.compare.view import SAME, UNSURE, WORSE, Annotation, Case, Entry, Section, Table, View
+from icl_bench.compare.view import Annotation, Case, Part, View
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_REGRESSION
+from icl_bench.rendering.table import SAME, UNSURE, WORSE, Cell, Row, Table, of_rows
 from icl_bench.text import printable, short
 
 LEADING = 10
@@ -27,7 +28,7 @@ def view(nightly: Nightly) -> View:
         standing=ends.get(nightly.exit_code, SAME),
         exit_code=nightly.exit_code,
         head=tuple(_head(nightly)),
-        sections=tuple(_sections(nightly)),
+        parts=tuple(_parts(nightly)),
         cases=tuple(_cases(nightly)),
         annotations=tuple(_annotations(nightly)),
         record=_record(nightly),
@@ -67,37 +68,35 @@ def _head(nightly: Nightly) -> Iterator[str]:
     yield from (f"note: {printable(text)}" for text in nightly.tonight.notes)
 
 
-def _sections(nightly: Nightly) -> Iterator[Section]:
+def _parts(nightly: Nightly) -> Iterator[Part]:
     ordered = sorted(nightly.standings, key=lambda standing: (not standing.alarmed, -standing.log_e))
     if nightly.alarms:
-        yield Section("Alarms", (), _table([standing for standing in ordered if standing.alarmed]))
+        yield Part("Alarms", (), _table([standing for standing in ordered if standing.alarmed]))
     others = [standing for standing in ordered if not standing.alarmed]
     if others:
-        yield Section("Leading", (), _table(others[:LEADING]))
+        yield Part("Leading", (), _table(others[:LEADING]))
     if nightly.tonight.uncompared:
-        yield Section("Not compared tonight", wording.uncompared_lines(nightly.tonight.uncompared))
+        yield Part("Not compared tonight", wording.uncompared_lines(nightly.tonight.uncompared))
     if len(others) > LEADING:
-        yield Section("Every cell", (), _table(ordered), detail=True)
+        yield Part("Every cell", (), _table(ordered), detail=True)
 
 
 def _table(found: Sequence[Standing]) -> Table:
-    rows = tuple(
-        (
-            Entry(printable(standing.cell.model)),
-            Entry(printable(standing.cell.place.name)),
-            Entry(_e_value(standing.log_e), WORSE if standing.alarmed else ""),
-            Entry(f"{standing.nights:,}"),
-            Entry(f"{standing.n_prompts:,}"),
-            Entry(
-                percent(standing.log_change) if standing.statistic == "mean" else f"med {percent(standing.log_change)}"
-            ),
-            Entry(f"±{magnitude(_NORMAL_95 * standing.stderr)}" if math.isfinite(standing.stderr) else ""),
-            Entry(standing.alarmed[:10]),
-        )
-        for standing in found
+    titles = ("e-value", "nights", "prompts", "change", "95%", "alarm")
+    return of_rows(("model", "scenario"), titles, map(_row, found))
+
+
+def _row(standing: Standing) -> Row:
+    change = percent(standing.log_change)
+    cells = (
+        Cell(_e_value(standing.log_e), WORSE if standing.alarmed else ""),
+        Cell(f"{standing.nights:,}"),
+        Cell(f"{standing.n_prompts:,}"),
+        Cell(change if standing.statistic == "mean" else f"med {change}"),
+        Cell(f"±{magnitude(_NORMAL_95 * standing.stderr)}" if math.isfinite(standing.stderr) else ""),
+        Cell(standing.alarmed[:10]),
     )
-    heads = ("model", "scenario", "e-value", "nights", "prompts", "change", "95%", "alarm")
-    return Table(heads, rows, labels=2)
+    return Row((standing.cell.model, standing.cell.place.name), cells)
 
 
 def _e_value(log_e: float) -> str:

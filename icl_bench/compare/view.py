@@ -1,4 +1,4 @@
-"""What every format shows of a comparison, before it becomes text: verdict, sections, cases, annotations, record."""
+"""What every format shows of a comparison, before it becomes text: verdict, parts, cases, annotations, record."""
 
 from __future__ import annotations
 
@@ -6,29 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-WORSE, BETTER, UNSURE, SAME = "worse", "better", "unsure", "same"
-"""How an entry of a table stands; terminals colour by it."""
+from icl_bench.rendering.table import Table
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One field of a table."""
-
-    text: str
-    standing: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of entries under heads; the first `labels` columns are names, the rest are numbers."""
-
-    heads: tuple[str, ...]
-    rows: tuple[tuple[Entry, ...], ...]
-    labels: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
+class Part:
     """A titled part; `detail` ones are for those who ask for everything."""
 
     title: str
@@ -64,7 +46,7 @@ class View:
     standing: str  # worse | unsure | same: colour of the verdict
     exit_code: int
     head: tuple[str, ...]
-    sections: tuple[Section, ...]
+    parts: tuple[Part, ...]
     cases: tuple[Case, ...]
     annotations: tuple[Annotation, ...]
     record: Mapping[str, Any]  # what --json prints, but for verdict and exit code

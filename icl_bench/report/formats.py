@@ -1,17 +1,18 @@
-"""The formats a report comes in, by name."""
+"""The formats a report comes in, by name, and the tables of its csv."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from icl_bench.errors import UsageError, nearest
+from icl_bench.errors import UsageError
+from icl_bench.rendering.formats import Formats, check_name
 from icl_bench.report import latex, markdown, records
+from icl_bench.report.section_catalogue import all_sections
 from icl_bench.report.summary import Summary
 
-Renderer = Callable[[Sequence[Summary]], str]
-
-TERMINAL = "terminal"
-HTML = "html"
+CSV, HTML = "csv", "html"
+HEADLINE = "headline"
+"""The section whose records csv holds unless another is asked for."""
 
 
 def _html(summaries: Sequence[Summary]) -> str:
@@ -20,33 +21,22 @@ def _html(summaries: Sequence[Summary]) -> str:
     return page(summaries)
 
 
-RENDERERS: dict[str, Renderer] = {
-    "markdown": markdown.render,
-    "csv": records.render_csv,
-    "json": records.render_json,
-    "latex": latex.render,
-    HTML: _html,
-}
-FORMATS = (TERMINAL, *RENDERERS)
+def _headline(summaries: Sequence[Summary]) -> str:
+    return records.render_table(summaries, HEADLINE)
 
 
-def check_format(name: str) -> None:
-    """Raise UsageError unless there is a format of this name."""
-    if name not in FORMATS:
-        raise UsageError(f"no format is called {name!r}{nearest(name, FORMATS)}; expected one of {', '.join(FORMATS)}")
+FORMATS: Formats[Sequence[Summary]] = Formats(
+    {"markdown": markdown.render, CSV: _headline, "json": records.render_json, "latex": latex.render, HTML: _html}
+)
 
 
 def check_table(format_name: str, table: str) -> None:
     """Raise UsageError unless this format can show this table: all show every table, csv holds one at a time."""
-    if table not in records.TABLES:
-        known = records.TABLES
-        raise UsageError(f"no table is called {table!r}{nearest(table, known)}; expected one of {', '.join(known)}")
-    if table != records.HEADLINE and format_name != "csv":
+    check_name("table", table, tuple(all_sections()))
+    if table != HEADLINE and format_name != CSV:
         raise UsageError(f"--table {table} goes with --format csv; {format_name} shows every table")
 
 
 def render(summaries: Sequence[Summary], format_name: str, table: str) -> str:
     """Return summaries in a format other than the terminal's."""
-    if format_name == "csv":
-        return records.render_table(summaries, table)
-    return RENDERERS[format_name](summaries)
+    return records.render_table(summaries, table) if format_name == CSV else FORMATS.render(format_name, summaries)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from icl_bench.rendering.escaping import markdown_line
+from icl_bench.rendering.markdown import block_lines, heading_lines, item_lines, table_lines
 from icl_bench.report import wording
 from icl_bench.report.chart import draw
-from icl_bench.report.grids import Grid, axis_grid
-from icl_bench.report.sections import sections
+from icl_bench.report.curves import Curve
+from icl_bench.report.section import Content
+from icl_bench.report.section_catalogue import contents
 from icl_bench.report.summary import Summary
 
 CHART_WIDTH = 90
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|~$"})
 
 
 def render(summaries: Sequence[Summary]) -> str:
@@ -20,51 +22,29 @@ def render(summaries: Sequence[Summary]) -> str:
 
 
 def _document(summary: Summary) -> list[str]:
-    lines = [f"# {_escaped(wording.title(summary))}", ""]
-    lines += _items([*wording.head(summary), *wording.coverage_lines(summary)])
-    if summary.has_numbers:
-        lines += [_escaped(wording.shown(summary)), ""]
-        for axis in summary.axes or (None,):
-            grid = axis_grid(summary, axis)
-            lines += [f"## {_escaped(grid.title)}", "", *_table(grid), ""]
-        lines += ["## Legend", "", *_items(wording.legend(summary))]
-        for section in sections(summary):
-            lines += [f"## {_escaped(section.title)}", ""]
-            if section.grid is not None:
-                lines += [*_table(section.grid), ""]
-            lines += _items(section.notes)
-        lines += _curves(summary)
-    if summary.troubles:
-        lines += [f"## {wording.troubles_title(summary)}", "", *_items(wording.trouble_lines(summary))]
+    lines = heading_lines(1, wording.title(summary))
+    lines += item_lines([*wording.head(summary), *wording.coverage_lines(summary)])
+    for _, content in contents(summary):
+        lines += _section(content)
     return lines
 
 
-def _items(texts: Sequence[str]) -> list[str]:
-    return [*(f"- {_escaped(text)}" for text in texts), ""]
+def _section(content: Content) -> list[str]:
+    own_heading = content.title and not content.curves
+    lines = heading_lines(2, content.title) if own_heading else []
+    for line in content.lead:
+        lines += [markdown_line(line), ""]
+    for table in content.tables:
+        lines += [*(heading_lines(3 if own_heading else 2, table.title) if table.title else []), *table_lines(table)]
+    for curve in content.curves:
+        lines += [*heading_lines(2, f"{content.title}: {curve.title}"), *_curve(curve)]
+    if content.notes and not own_heading:
+        lines += heading_lines(2, "Legend")
+    return [*lines, *item_lines(content.notes)]
 
 
-def _table(grid: Grid) -> list[str]:
-    heads = [_escaped(f"{column.group} {column.title}".strip()) for column in grid.columns]
-    lines = [_row(["", *heads]), _row(["---", *("---:" for _ in heads)])]
-    for row, label in enumerate(grid.labels):
-        lines.append(_row([_escaped(label), *(_escaped(column.cells[row].text) for column in grid.columns)]))
-    return lines
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _curves(summary: Summary) -> list[str]:
-    lines: list[str] = []
-    for curve in summary.curves:
-        chart = draw(curve, CHART_WIDTH)
-        lines += [f"## Normalised error against context size: {_escaped(curve.title)}", "", "```text"]
-        lines += ["".join(mark.text for mark in row).rstrip() for row in chart.rows]
-        lines += ["", *(f"{letter} {line.name}" for letter, line in zip(chart.letters, curve.lines, strict=True))]
-        lines += [*chart.notes, "```", ""]
-    return lines
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_SPECIAL)
+def _curve(curve: Curve) -> list[str]:
+    chart = draw(curve, CHART_WIDTH)
+    drawn = ["".join(mark.text for mark in row).rstrip() for row in chart.rows]
+    key = [f"{letter} {line.name}" for letter, line in zip(chart.letters, curve.lines, strict=True)]
+    return block_lines([*drawn, "", *key, *chart.notes])

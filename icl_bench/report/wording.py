@@ -1,15 +1,14 @@
-"""The sentences of a report: head, coverage, troubles, and a legend of what is really on the page."""
+"""The sentences of a whole report: head, coverage, and a legend of what is really on the page."""
 
 from __future__ import annotations
 
-from icl_bench.report.coverage import Trouble
-from icl_bench.report.grids import BROKEN, NOT_THE_SUITES_METRIC
 from icl_bench.report.metric_wording import sentence
 from icl_bench.report.points import NEAR_BAYES
 from icl_bench.report.summary import Summary
-from icl_bench.tables.schema import LOOKED_UP, PROMPTS, WORST_FIRST
-from icl_bench.text import printable, short
+from icl_bench.tables.schema import LOOKED_UP, WORST_FIRST
 
+NOT_THE_SUITES_METRIC = "†"
+BROKEN = "!"
 _STUDENTISED = "studentised over prompts (over draws where prompts share one)"
 _INTERVALS = {"quantile": "between order statistics", "worst group": "wide enough for every group at once"}
 """How the intervals of statistics that are no means are made."""
@@ -53,31 +52,6 @@ def coverage_lines(summary: Summary) -> tuple[str, ...]:
             lines.append(f"{what} of the suite that were not run: {', '.join(names)}")
     if found.uneven_seeds:
         lines.append("some averages rest on fewer seeds than were run (n_seeds in --format csv)")
-    return tuple(lines)
-
-
-def troubles_title(summary: Summary) -> str:
-    """Return what the section of troubles is called."""
-    looked_up = any(trouble.status == LOOKED_UP for trouble in summary.troubles)
-    return "Looked up, failed and skipped" if looked_up else "Failed and skipped"
-
-
-def trouble_lines(summary: Summary) -> tuple[str, ...]:
-    """Return one line per status and message, naming the models that share it."""
-    shared: dict[tuple[str, str, bool], list[Trouble]] = {}
-    for trouble in summary.troubles:
-        shared.setdefault((trouble.status, trouble.message, bool(trouble.metrics)), []).append(trouble)
-    lines = []
-    for (status, message, _), members in shared.items():
-        # what the prompts alone lack, every model lacks: name it only where it stands alone
-        models = [trouble for trouble in members if trouble.model != PROMPTS] or members
-        metrics = dict.fromkeys(name for trouble in members for name in trouble.metrics)
-        cells = sum(trouble.cells for trouble in models)
-        lines.append(
-            f"{status}: {', '.join(trouble.model for trouble in models)}: {printable(message)}"
-            + (f" ({', '.join(metrics)})" if metrics else "")
-            + f"; {cells} cell{'s' if cells > 1 else ''}, such as {models[0].example}"
-        )
     return tuple(lines)
 
 
@@ -141,43 +115,3 @@ def colours(summary: Summary) -> str:
 
 def _shows_excess(summary: Summary) -> bool:
     return summary.metric == summary.roles.normalised_excess
-
-
-SCORES_TITLE = "Run-level scores: what a learner loses on each axis of shift"
-
-
-def scores_note(summary: Summary) -> str:
-    """Return what the run-level scores are, and the kappa that they rest on."""
-    found = summary.run_scores
-    if found.note:
-        return found.note
-    kappa = f"kappa = {short(found.kappa)} ({found.kappa_source})" if found.kappa is not None else ""
-    return (
-        "SDR: (R + kappa) / (R_Bayes + kappa) over the same unshifted, geometric mean; 1: no loss beyond the intrinsic"
-        f" difficulty. AUSC: mean log10 of (R + kappa) / (R_Bayes + kappa); 0 is Bayes. {kappa}; severities averaged"
-        " within a scenario, scenarios within an axis; (3/4): on so many of the severities, where Bayes and a mean are"
-        " known."
-    )
-
-
-RESEMBLANCE_TITLE = "Which algorithm is it: distance of a learner's answers to a reference's, unshifted"
-RESEMBLANCE_NOTE = (
-    "squared difference of the answers, over the risk of predicting zero; 0: the same answers; --format csv --table"
-    " agreement has every severity"
-)
-GAP_TITLE = "Frozen-prior gap: whose Bayes prediction is nearer where the prior or the noise has moved"
-GAP_NOTE = (
-    "squared distance to Bayes of the test law less that to Bayes of the training law, over the risk"
-    " of predicting zero; above 0: the learner answers as if the prior or noise had not moved"
-)
-INTERACTION_TITLE = "Interaction of joint shifts"
-INTERACTION_NOTE = (
-    "log R(joint) - sum of log R(single) + (k - 1) log R(unshifted), in natural logarithms; 0: shifts"
-    " multiply, above 0: they hurt more together"
-)
-BREAKDOWN_TITLE = "Breakdown: first severity, going outward from no shift, that is no better than predicting zero"
-BREAKDOWN_NOTE = (
-    "-: none in the grid; 2–3: the intervals leave it open from 2 on and say it at 3; 2?: the estimate says so, its"
-    " interval does not; judged by the 95% interval of the normalised"
-    " error, of its median where tails are heavy; answers that are not finite (nan) are no better"
-)

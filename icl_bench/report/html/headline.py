@@ -1,12 +1,12 @@
-"""Tables of run-level scores: models against axes of shift, with intervals and how many severities each rests on."""
+"""Run-level scores as tables: models against axes of shift, with intervals and how many severities each rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from icl_bench.rendering.table import Cell, Column, Row, Table
 from icl_bench.report.breakdown import Breakdown
-from icl_bench.report.html.markup import BodyRow, Data, Group, element, items, paragraph, table, text
 from icl_bench.report.summary import Summary
 from icl_bench.run_scores.records import RunScore
 from icl_bench.text import printable, short
@@ -36,25 +36,13 @@ MEANINGS = {
 }
 
 
-@dataclass(slots=True)
-class Notes:
-    """Numbered remarks below a table, each written once."""
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A table with what it means and what its cells say."""
 
-    lines: list[str] = field(default_factory=list)
-
-    def mark(self, message: str) -> str:
-        """Return the superscript of a remark; nothing for an empty one."""
-        if not message:
-            return ""
-        line = printable(message)
-        if line not in self.lines:
-            self.lines.append(line)
-        return f"<sup>{self.lines.index(line) + 1}</sup>"
-
-    def markup(self) -> str:
-        """Return the remarks as a numbered list."""
-        listed = "".join(element("li", text(line)) for line in self.lines)
-        return element("ol", listed, class_="notes") if listed else ""
+    table: Table
+    meaning: str
+    legend: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,108 +54,112 @@ class NamedRun:
     first_model: int
     alone: bool  # whether the page shows no other run
 
+    @property
+    def prefix(self) -> str:
+        """What stands before whatever is this run's on a page of several."""
+        return "" if self.alone else f"{self.name}: "
+
     def labels(self) -> list[tuple[int, str, str]]:
         """Return index, name on the page and label of every model."""
-        prefix = "" if self.alone else f"{self.name}: "
         return [
-            (self.first_model + number, f"{prefix}{label}", label) for number, label in enumerate(self.summary.models)
+            (self.first_model + number, f"{self.prefix}{label}", label)
+            for number, label in enumerate(self.summary.models)
         ]
 
 
-def score_table(runs: Sequence[NamedRun], name: str, scope: str) -> str:
-    """Return the table of one run-level score, models against what the scope names; nothing where no run has it."""
-    columns = list(dict.fromkeys(_column(score) for run in runs for score in _scores(run, name, scope)))
-    if not columns:
-        return ""
-    notes = Notes()
+def score_table(runs: Sequence[NamedRun], name: str, scope: str) -> Explained | None:
+    """Return the table of one run-level score, models against what the scope names; None where no run has it."""
+    heads = _heads([score for run in runs for score in _scores(run, name, scope)])
+    if not heads:
+        return None
     rows = []
     for run in runs:
-        found = {(score.model, _column(score)): score for score in _scores(run, name, scope)}
+        found = {(score.model, _place(score)): score for score in _scores(run, name, scope)}
         for index, shown, label in run.labels():
-            cells = [_score_cell(found.get((label, column)), notes) for column in columns]
-            rows.append(BodyRow(shown, cells, index))
+            rows.append(Row((shown,), tuple(_score_cell(found.get((label, place))) for place in heads), index))
     title, meaning = MEANINGS[name]
-    caption = f"<b>{text(title)}</b> {text(meaning)}"
-    return table(caption, "model", _groups(columns), rows, sortable=True) + notes.markup()
+    return Explained(Table(tuple(heads.values()), tuple(rows), ("model",), title), meaning)
 
 
 def _scores(run: NamedRun, name: str, scope: str) -> list[RunScore]:
     return [score for score in run.summary.run_scores.scores if score.name == name and score.scope == scope]
 
 
-def _column(score: RunScore) -> tuple[str, str]:
+def _place(score: RunScore) -> tuple[str, str]:
     return (score.scenario, score.severity_label)
 
 
-def _groups(columns: Sequence[tuple[str, str]]) -> list[Group]:
-    """Return columns under their scenario where they are severities, under their axis where they are scenarios."""
-    if any(label for _, label in columns):
-        pairs = [(scenario, label or "-") for scenario, label in columns]
+def _heads(scores: Sequence[RunScore]) -> dict[tuple[str, str], Column]:
+    """Return a column for every place, under its scenario where that has severities, else its scenario's axis.
+
+    Columns of a group stand together: runs need not have their scenarios in one order.
+    """
+    places = list(dict.fromkeys(_place(score) for score in scores))
+    if any(label for _, label in places):
+        heads = {(scenario, label): Column(label or "-", scenario) for scenario, label in places}
     else:
-        pairs = [
-            (axis if inner else "", inner or axis)
-            for axis, inner in ((scenario.partition("/")[0], scenario.partition("/")[2]) for scenario, _ in columns)
-        ]
-    heads = dict.fromkeys(head for head, _ in pairs)
-    return [Group(head, tuple(title for other, title in pairs if other == head)) for head in heads]
+        heads = {place: _under_axis(place[0]) for place in places}
+    groups = list(dict.fromkeys(column.group for column in heads.values()))
+    return dict(sorted(heads.items(), key=lambda item: groups.index(item[1].group)))
 
 
-def _score_cell(score: RunScore | None, notes: Notes) -> Data:
+def _under_axis(scenario: str) -> Column:
+    axis, _, inner = scenario.partition("/")
+    return Column(inner or axis, axis if inner else "")
+
+
+def _score_cell(score: RunScore | None) -> Cell:
     if score is None:
-        return Data("-", standing="none")
-    coverage = f' <span class="cov">{score.n_points}/{score.n_possible}</span>'
-    mark = notes.mark(score.message)
+        return Cell("-", "none")
+    coverage, note = f"{score.n_points}/{score.n_possible}", printable(score.message)
     if score.value is None:
-        return Data(f"n/a{mark}{coverage}", standing="none")
+        return Cell("n/a", "none", asides=(coverage,), note=note)
     ends = [short(end) for end in (score.low, score.high) if end is not None]
     interval = f"[{', '.join(ends)}]" if len(ends) == 2 else "no interval"
-    return Data(f'{short(score.value)}{coverage}{mark}<span class="ci">{interval}</span>', score.value)
+    return Cell(short(score.value), key=score.value, asides=(coverage, interval), note=note)
 
 
-def breakdown_table(runs: Sequence[NamedRun]) -> str:
-    """Return where each model stops beating the zero predictor, a column per axis."""
+def breakdown_table(runs: Sequence[NamedRun]) -> Explained | None:
+    """Return where each model stops beating the zero predictor, a column per axis; None where no run tells."""
     axes = list(dict.fromkeys(_axis(item) for run in runs for item in run.summary.breakdowns))
     if not axes:
-        return ""
+        return None
     rows = []
     for run in runs:
         for index, shown, label in run.labels():
             own = [item for item in run.summary.breakdowns if item.model == label]
-            cells = [_breakdown_cell([item for item in own if _axis(item) == axis]) for axis in axes]
-            rows.append(BodyRow(shown, cells, index))
-    caption = (
-        "<b>Breakdown severity</b> First severity, going outward from no shift, at which the 95% interval of the"
-        " normalised error lies at or above that of predicting zero; by scenario. Sorted by the share of scenarios that"
-        " break."
+            cells = (_breakdown_cell([item for item in own if _axis(item) == axis]) for axis in axes)
+            rows.append(Row((shown,), tuple(cells), index))
+    table = Table(tuple(Column(axis) for axis in axes), tuple(rows), ("model",), "Breakdown severity")
+    meaning = (
+        "First severity, going outward from no shift, at which the 95% interval of the normalised error lies at or"
+        " above that of predicting zero; by scenario. Sorted by the share of scenarios that break."
     )
-    legend = items(
-        [
-            "none: no severity of the grid; 2?: the estimate says so, its interval does not; unshifted: no better than"
-            " zero without any shift; 4/5: scenarios that could be judged, of those that were run"
-        ],
-        class_="notes",
+    legend = (
+        "none: no severity of the grid; 2?: the estimate says so, its interval does not; unshifted: no better than zero"
+        " without any shift; 4/5: scenarios that could be judged, of those that were run"
     )
-    return table(caption, "model", [Group("", tuple(axes))], rows, sortable=True) + legend
+    return Explained(table, meaning, (legend,))
 
 
 def _axis(item: Breakdown) -> str:
     return item.scenario.partition("/")[0]
 
 
-def _breakdown_cell(members: Sequence[Breakdown]) -> Data:
+def _breakdown_cell(members: Sequence[Breakdown]) -> Cell:
     if not members:
-        return Data("-", standing="none")
+        return Cell("-", "none")
     known = [item for item in members if item.known]
-    coverage = f' <span class="cov">{len(known)}/{len(members)}</span>'
+    coverage = (f"{len(known)}/{len(members)}",)
     if members[0].unshifted:
-        return Data(f"unshifted{coverage}", 2.0, "at_zero")
+        return Cell("unshifted", "at_zero", 2.0, coverage)
     if not known:
-        return Data(f"?{coverage}", standing="none")
+        return Cell("?", "none", asides=coverage)
     broken = [f"{_inner(item)} {', '.join(item.severities)}".strip() for item in known if item.severities]
     doubtful = [f"{_inner(item)} {item.estimated}?" for item in known if item.estimated]
     key = (len(broken) + len(doubtful) / 1000.0) / len(known)
     standing = "at_zero" if broken else "between" if doubtful else ""
-    return Data(f"{_listed([*broken, *doubtful]) or 'none'}{coverage}", key, standing)
+    return Cell(_listed([*broken, *doubtful]) or "none", standing, key, coverage)
 
 
 def _inner(item: Breakdown) -> str:
@@ -175,18 +167,18 @@ def _inner(item: Breakdown) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
+    """Return names as lines of a cell, the first few."""
     more = [f"and {len(names) - LISTED} more"] if len(names) > LISTED else []
-    return "<br>".join(text(name) for name in [*names[:LISTED], *more])
+    return "\n".join([*(printable(name) for name in names[:LISTED]), *more])
 
 
-def kappas(runs: Iterable[NamedRun]) -> str:
+def kappas(runs: Iterable[NamedRun]) -> list[str]:
     """Return kappa of every run, and why a run has no scores."""
     lines = []
     for run in runs:
         scores = run.summary.run_scores
-        who = "" if run.alone else f"{run.name}: "
         if scores.kappa is not None:
-            lines.append(f"{who}kappa = {short(scores.kappa)} ({scores.kappa_source})")
+            lines.append(f"{run.prefix}kappa = {short(scores.kappa)} ({scores.kappa_source})")
         if scores.note:
-            lines.append(f"{who}{scores.note}")
-    return "".join(paragraph(line) for line in lines)
+            lines.append(f"{run.prefix}{scores.note}")
+    return lines

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from icl_bench.arrays import Array, Flags, Integers
+from icl_bench.arrays import Array, Flags
 from icl_bench.report.html.risks import Interval
 
 VALUE_STEPS = 2000
@@ -77,15 +78,24 @@ def _lines(codes: Array) -> list[list[int | None]]:
     """Return every line as its first code and the differences between the codes that follow, skipping nan."""
     if not np.isnan(codes).any():
         return np.diff(codes, axis=1, prepend=0.0).astype(np.int64).tolist()  # type: ignore[no-any-return]
-    return [_line(line) for line in codes]
+    return [_line(line) for line in codes.tolist()]
 
 
 def _unless(same: Flags, codes: Array) -> list[list[int | None] | None]:
-    return [None if redundant.all() else line for redundant, line in zip(same, _lines(codes), strict=True)]
+    """Return `_lines` of those that are not the same throughout, None for the others."""
+    kept = np.flatnonzero(~same.all(axis=1))
+    own = dict(zip(kept.tolist(), _lines(codes[kept]), strict=True))
+    return [own.get(number) for number in range(len(codes))]
 
 
-def _line(codes: Array) -> list[int | None]:
-    known = ~np.isnan(codes)
-    differences: Integers = np.diff(codes[known], prepend=0.0).astype(np.int64)
-    steps = iter(differences.tolist())
-    return [next(steps) if there else None for there in known]
+def _line(codes: list[float]) -> list[int | None]:
+    """Return one line of `_lines`; numpy takes longer for so few."""
+    steps: list[int | None] = []
+    before = 0.0
+    for code in codes:
+        if math.isnan(code):
+            steps.append(None)
+        else:
+            steps.append(int(code - before))
+            before = code
+    return steps

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from string import Template
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from icl_bench.rendering import html
 from icl_bench.report import wording
-from icl_bench.report.html import assets, payload, sections
+from icl_bench.report.html import assets, payload, report_sections, sections
 from icl_bench.report.html.headline import NamedRun, breakdown_table, kappas, score_table
-from icl_bench.report.html.markup import element, folded, items, section, text
 from icl_bench.report.html.risks import read_risks
 from icl_bench.report.summary import Summary
 
-JOINT = "Joint shifts"
-RESEMBLANCE = (
-    "Squared distance between a model's answers and a reference's, over the risk of predicting zero, after as many"
-    " examples as the headline numbers: 0 is the same answers. bayes is the Bayes prediction of the test law,"
-    " bayes_train that of the training law."
-)
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of the page: its template `sections/NAME.html` shows what it holds, under the name `content`."""
+
+    identifier: str
+    heading: str
+    template: str
+    content: Mapping[str, object]
+    drawn: bool = False  # by the page's script: without one there is nothing to see
 
 
 def render(summaries: Sequence[Summary]) -> str:
@@ -30,26 +35,18 @@ def render(summaries: Sequence[Summary]) -> str:
     risks = [read_risks(summary) for summary in summaries]
     tables = payload.tables(summaries, risks)
     runs = _named(summaries)
-    script = assets.script()
-    interactions = score_table(runs, "interaction", "point")
-    title = ", ".join(dict.fromkeys(wording.title(summary) for summary in summaries))
-    return Template(assets.read("template.html")).substitute(
-        title=text(title),
-        scripts=f"{assets.script_hash(script)} {plotly_hash}",
-        style=assets.read("page.css"),
-        models=_model_list(runs),
-        headline=_headline(runs),
-        runs=sections.runs_list(runs),
-        resemblance=_resemblance(runs, tables),
-        interactions=section("interactions", JOINT, interactions) if interactions else "",
-        interactions_link=f'<li><a href="#interactions">{JOINT}</a></li>' if interactions else "",
-        numbers="".join(sections.numbers(run) for run in runs),
-        troubles=sections.troubles(runs),
-        provenance="".join(sections.provenance(run) for run in runs),
-        tables=assets.embedded("tables", assets.squeezed_json(tables)),
-        curves=assets.embedded("curves", assets.squeezed_json(payload.curves(risks))),
-        plotly=assets.embedded("plotly", plotly),
-        script=f"<script>{script}</script>",
+    return html.render(
+        assets.PACKAGE,
+        "report.html",
+        style=assets.style(),
+        script=assets.script(),
+        hashes=[plotly_hash],
+        title=", ".join(dict.fromkeys(wording.title(summary) for summary in summaries)),
+        models=[(index, name) for run in runs for index, name, _ in run.labels()],
+        sections=list(_sections(runs, tables)),
+        tables=assets.squeezed_json(tables),
+        curves=assets.squeezed_json(payload.curves(risks)),
+        plotly=plotly,
     )
 
 
@@ -61,17 +58,30 @@ def _named(summaries: Sequence[Summary]) -> list[NamedRun]:
     return runs
 
 
-def _model_list(runs: Sequence[NamedRun]) -> str:
-    """Return a checkbox for every model; the page's script adds how it is drawn."""
-    return "".join(
-        f'<li><label><input type="checkbox" checked data-m="{index}"><span class="swatch"></span>'
-        f"<span>{text(name)}</span></label></li>"
-        for run in runs
-        for index, name, _ in run.labels()
-    )
+def _sections(runs: Sequence[NamedRun], tables: Mapping[str, Any]) -> Iterator[Section]:
+    """Yield the sections of the page in order."""
+    cards, overlay = sections.run_cards(runs), list(sections.overlay(runs))
+    yield Section("run", "What was run", "run", {"cards": cards, "overlay": overlay})
+    yield Section("headline", "Run-level scores", "headline", _headline(runs))
+    yield Section("severity", "Risk against severity", "severity", {}, drawn=True)
+    yield Section("size", "Risk against context size", "size", {}, drawn=True)
+    yield Section("map", "Models and shifts at a glance", "map", {}, drawn=True)
+    distances = [sections.resemblance(run, held["references"]) for run, held in zip(runs, tables["runs"], strict=True)]
+    yield Section("resemblance", "Which algorithm is it?", "resemblance", {"tables": list(filter(None, distances))})
+    interactions = score_table(runs, "interaction", "point")
+    if interactions is not None:
+        yield Section("interactions", "Joint shifts", "interactions", {"tables": [interactions]})
+    for name, heading, found in report_sections.others(runs):
+        yield Section(f"section-{name}", heading, "others", {"runs": found})
+    numbers = [sections.numbers(run) for run in runs]
+    yield Section("numbers", "Every number", "numbers", {"runs": list(filter(None, numbers))})
+    troubles = [sections.troubles(run) for run in runs]
+    yield Section("troubles", "Failures and skips", "troubles", {"tables": list(filter(None, troubles))})
+    yield Section("provenance", "Provenance", "provenance", {"runs": [sections.provenance(run) for run in runs]})
+    yield Section("downloads", "Downloads", "downloads", {})
 
 
-def _headline(runs: Sequence[NamedRun]) -> str:
+def _headline(runs: Sequence[NamedRun]) -> dict[str, object]:
     tables = [
         score_table(runs, "sdr", "axis"),
         score_table(runs, "ausc", "axis"),
@@ -79,21 +89,8 @@ def _headline(runs: Sequence[NamedRun]) -> str:
         score_table(runs, "frozen_prior_gap", "axis"),
     ]
     by_scenario = [score_table(runs, name, "scenario") for name in ("sdr", "ausc", "frozen_prior_gap")]
-    legend = items(
-        [
-            "[low, high]: 95% interval over prompts; 7/9: severities that the number rests on, of those that were run;"
-            " n/a: no number, the remark says why. Never averaged across axes."
-        ],
-        class_="notes",
-    )
-    detail = folded("the same by scenario", "".join(by_scenario)) if any(by_scenario) else ""
-    return kappas(runs) + legend + "".join(tables) + detail
-
-
-def _resemblance(runs: Sequence[NamedRun], tables: dict[str, object]) -> str:
-    found = tables["runs"]
-    assert isinstance(found, list)
-    static = "".join(sections.resemblance(run, each["references"]) for run, each in zip(runs, found, strict=True))
-    if not static:
-        return element("p", "No run measured an agreement (metrics <code>agreement:NAME</code> of a suite).")
-    return element("p", text(RESEMBLANCE)) + element("div", static, id="resemblance-tables")
+    return {
+        "kappas": kappas(runs),
+        "tables": list(filter(None, tables)),
+        "by_scenario": list(filter(None, by_scenario)),
+    }

@@ -15,11 +15,13 @@ from icl_bench.report.html.packing import packed
 from icl_bench.report.html.risks import Interval, Risks
 from icl_bench.report.metric_wording import plot_text
 from icl_bench.report.points import Point
-from icl_bench.report.records import FIELDS, records
+from icl_bench.report.records import RUN
+from icl_bench.report.sections import headline
 from icl_bench.report.summary import Summary
 
 DIGITS = 5
-OF_RUN = ("run", "suite", "suite_version")
+FIELDS = (RUN, *headline.FIELDS)
+OF_RUN = (RUN, "suite", "suite_version")
 OF_POINT = (
     "axis",
     "scenario",
@@ -81,7 +83,7 @@ def _as_line(reference: Interval) -> Interval:
 
 
 def _run(name: str, summary: Summary, risks: Risks) -> dict[str, Any]:
-    rows = list(records(summary))
+    rows = list(headline.records(summary))
     width = len(summary.models)
     return {
         "name": name,

@@ -1,39 +1,73 @@
-"""The static sections of the page: what was run, every number, failures, provenance."""
+"""What the static sections of the page hold: what was run, every number, failures, provenance."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+from dataclasses import dataclass, replace
 from typing import Any
 
+from icl_bench.rendering.table import Cell, Column, Row, Table
 from icl_bench.report import wording
-from icl_bench.report.grids import Cell, Grid, axis_grid, breakdown_grid
+from icl_bench.report.coverage import Trouble
 from icl_bench.report.html.headline import NamedRun
-from icl_bench.report.html.markup import BodyRow, Data, Group, element, folded, items, paragraph, table, terms, text
-from icl_bench.report.summary import Axis, Summary
-from icl_bench.text import short
+from icl_bench.report.html.report_sections import on_page, said
+from icl_bench.report.section import Content
+from icl_bench.report.summary import Summary
+from icl_bench.text import printable, short
 
 LARGE = 6000
 """Cells from which on a run's numbers per severity are left to the heat map, the downloads and `--format csv`."""
 
+Facts = Sequence[tuple[str, str]]
+"""Names and what they are."""
 
-def runs_list(runs: Sequence[NamedRun]) -> str:
+
+@dataclass(frozen=True, slots=True)
+class RunCard:
+    """What was run, in lines."""
+
+    name: str
+    suite: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A run's tables of every model at every severity, folded; without tables, `title` says why."""
+
+    title: str
+    explained: tuple[str, ...]
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a run's numbers come from: all of its manifest."""
+
+    name: str  # empty where the page shows no other run
+    facts: Facts
+    groups: tuple[tuple[str, Facts], ...]
+    digests: Facts
+    suite: tuple[str, ...]  # lines of the suite file
+
+
+def run_cards(runs: Sequence[NamedRun]) -> list[RunCard]:
     """Return what was run, a card a run."""
-    return "".join(_run_card(run) for run in runs) + ("" if len(runs) == 1 else items(_overlay(runs)))
+    cards = []
+    for run in runs:
+        lines = [*wording.head(run.summary), *wording.coverage_lines(run.summary)]
+        if not run.summary.has_numbers:
+            lines.append("No model has a number in this run; the section on failures says why.")
+        cards.append(RunCard(run.name, wording.title(run.summary), tuple(lines)))
+    return cards
 
 
-def _run_card(run: NamedRun) -> str:
-    summary = run.summary
-    title = element("h3", text(run.name) + f' <span class="quiet">{text(wording.title(summary))}</span>')
-    lines = [*wording.head(summary), *wording.coverage_lines(summary)]
-    if not summary.has_numbers:
-        lines.append("No model has a number in this run; the section on failures says why.")
-    return element("article", title + items(lines), class_="card")
-
-
-def _overlay(runs: Sequence[NamedRun]) -> Iterator[str]:
-    """Yield how several runs share the page."""
+def overlay(runs: Sequence[NamedRun]) -> Iterator[str]:
+    """Yield how several runs share the page; nothing of one alone."""
+    if len(runs) == 1:
+        return
     yield "Runs are laid over each other: scenarios are matched by their labels, models are named run: model."
     yield "In plots a model has one colour in every run; the dash of its line tells the run."
     if not _same_prompts([run.summary.manifest.prompt_digests for run in runs]):
@@ -46,59 +80,39 @@ def _same_prompts(digests: Sequence[Mapping[str, str]]) -> bool:
     return bool(shared) and all(len({held[name] for held in digests}) == 1 for name in shared)
 
 
-def numbers(run: NamedRun) -> str:
-    """Return a run's tables of every model at every severity, folded; a remark where they would be too many."""
+def numbers(run: NamedRun) -> Numbers | None:
+    """Return every number of a run; a remark where they would be too many, None where there is none."""
     summary = run.summary
-    if not summary.has_numbers:
-        return ""
-    name = "" if run.alone else f"{run.name}: "
-    explained = items([wording.shown(summary), wording.colours(summary), *wording.legend(summary)], class_="notes")
+    headline = said(run, "headline")
+    if headline is None:
+        return None
+    explained = (*headline.lead, *headline.colours, *headline.notes)
     if len(summary.points) * len(summary.models) > LARGE:
         count = f"{len(summary.models)} models x {len(summary.points)} severities"
-        return paragraph(f"{name}{count}: too many for tables here; see the heat map, or the downloads.") + explained
-    parts = [_axis_table(run, axis) for axis in summary.axes or (None,)]
-    grid, remarks = breakdown_grid(summary)
-    if grid is not None:
-        parts.append(_grid_table(run, grid, wording.BREAKDOWN_TITLE))
-    parts.append(items([*remarks, wording.BREAKDOWN_NOTE], class_="notes"))
-    return folded(f"{name}every severity", explained + "".join(parts))
+        remark = f"{run.prefix}{count}: too many for tables here; see the heat map, or the downloads."
+        return Numbers(remark, explained)
+    breakdowns = said(run, "breakdowns") or Content()
+    tables = [on_page(run, each) for each in headline.tables]
+    tables += [on_page(run, replace(each, title=breakdowns.title)) for each in breakdowns.tables]
+    return Numbers(f"{run.prefix}every severity", explained, tuple(tables), breakdowns.notes)
 
 
-def _axis_table(run: NamedRun, axis: Axis | None) -> str:
-    grid = axis_grid(run.summary, axis)
-    return _grid_table(run, grid, grid.title)
-
-
-def _grid_table(run: NamedRun, grid: Grid, caption: str) -> str:
-    shown = {label: (index, name) for index, name, label in run.labels()}
-    rows = []
-    for number, label in enumerate(grid.labels):
-        index, name = (None, label) if number < grid.rule_after else shown[label]
-        rows.append(BodyRow(name, [_data(column.cells[number]) for column in grid.columns], index))
-    groups = [Group(name, tuple(column.title for column in members)) for name, members in grid.groups()]
-    return table(element("b", text(caption)), "model", groups, rows)
-
-
-def _data(cell: Cell) -> Data:
-    return Data(text(cell.text), standing="" if cell.standing in ("head", "empty") else cell.standing)
-
-
-def resemblance(run: NamedRun, references: Mapping[str, Sequence[float | None]]) -> str:
-    """Return how far each model is from each reference without any shift; nothing where no distance was measured.
+def resemblance(run: NamedRun, references: Mapping[str, Sequence[float | None]]) -> Table | None:
+    """Return how far each model is from each reference without any shift; None where no distance was measured.
 
     `references[name]` are squared distances over the risk of predicting zero, flat over (point, model); the page's
     script writes the same table for any severity.
     """
     summary = run.summary
     if not references or not summary.points:
-        return ""
+        return None
     rows = []
     for number, (index, name, _) in enumerate(run.labels()):
         values = [column[number] for column in references.values()]
-        cells = [Data("-" if value is None else short(value), value) for value in values]
-        rows.append(BodyRow(name, cells, index))
-    caption = f"<b>{text('' if run.alone else run.name + ': ')}{text(_place_name(summary))}</b>"
-    return table(caption, "model", [Group("distance to", tuple(references))], rows)
+        cells = tuple(Cell("-" if value is None else short(value), key=value) for value in values)
+        rows.append(Row((name,), cells, index))
+    heads = tuple(Column(name, "distance to") for name in references)
+    return Table(heads, tuple(rows), ("model",), f"{run.prefix}{_place_name(summary)}")
 
 
 def _place_name(summary: Summary) -> str:
@@ -106,41 +120,31 @@ def _place_name(summary: Summary) -> str:
     return "unshifted" if summary.base is not None else f"{place.scenario} {place.label}".strip()
 
 
-def troubles(runs: Sequence[NamedRun]) -> str:
-    """Return failed, skipped and missing cells with their messages."""
-    parts = []
-    for run in runs:
-        rows = [
-            BodyRow(
-                trouble.model,
-                [
-                    Data(text(trouble.status)),
-                    Data(text(trouble.message), standing="message"),
-                    Data(text(", ".join(trouble.metrics) or "all")),
-                    Data(str(trouble.cells), trouble.cells),
-                    Data(text(trouble.example)),
-                ],
-                next((index for index, _, label in run.labels() if label == trouble.model), None),
-            )
-            for trouble in run.summary.troubles
-        ]
-        title = element(
-            "b",
-            text(
-                "Cells without a number that counts" if run.alone else f"{run.name}: cells without a number that counts"
-            ),
-        )
-        columns = Group("", ("status", "message", "metrics", "cells", "such as"))
-        if rows:
-            parts.append(table(title, "model", [columns], rows))
-    return "".join(parts) or paragraph("Every cell has its numbers.")
+def troubles(run: NamedRun) -> Table | None:
+    """Return failed, skipped and missing cells with their messages; None where every cell has its numbers."""
+    indices = {label: index for index, _, label in run.labels()}
+    rows = tuple(
+        Row((trouble.model,), _trouble_cells(trouble), indices.get(trouble.model)) for trouble in run.summary.troubles
+    )
+    title = "Cells without a number that counts" if run.alone else f"{run.name}: cells without a number that counts"
+    heads = tuple(Column(name) for name in ("status", "message", "metrics", "cells", "such as"))
+    return Table(heads, rows, ("model",), title) if rows else None
 
 
-def provenance(run: NamedRun) -> str:
+def _trouble_cells(trouble: Trouble) -> tuple[Cell, ...]:
+    return (
+        Cell(trouble.status),
+        Cell(printable(trouble.message), "message"),
+        Cell(", ".join(trouble.metrics) or "all"),
+        Cell(str(trouble.cells), key=trouble.cells),
+        Cell(trouble.example),
+    )
+
+
+def provenance(run: NamedRun) -> Provenance:
     """Return where a run's numbers come from: all of its manifest."""
     manifest = run.summary.manifest
-    title = "" if run.alone else element("h3", text(run.name))
-    facts = [
+    facts = (
         ("suite", f"{manifest.suite} version {manifest.suite_version}"),
         ("command", manifest.command),
         ("started", manifest.started),
@@ -153,21 +157,12 @@ def provenance(run: NamedRun) -> str:
         ("suite digest", manifest.suite_digest),
         ("run digest", manifest.run_digest),
         ("code digest", manifest.code_digest),
-    ]
-    groups = [terms(facts)]
-    for name, held in (("versions", manifest.versions), ("machine", manifest.machine), ("git", manifest.git)):
-        if held:
-            groups.append(element("h4", text(name)) + terms((key, _plain(value)) for key, value in held.items()))
-    digests = [*_prefixed("model", manifest.models), *_prefixed("prompts", manifest.prompt_digests)]
-    groups.append(folded(f"{len(digests)} digests of models and prompts", terms(digests)))
-    suite = "\n".join(_file_line(line) for line in manifest.suite_text.splitlines())
-    groups.append(folded("suite file", element("pre", suite, tabindex="0")))
-    return title + "".join(groups)
-
-
-def _file_line(line: str) -> str:
-    """Return a line of a file escaped: control characters as spaces, runs of spaces kept."""
-    return escape("".join(character if character.isprintable() else " " for character in line))
+    )
+    held = (("versions", manifest.versions), ("machine", manifest.machine), ("git", manifest.git))
+    groups = tuple((name, [(key, _plain(value)) for key, value in of.items()]) for name, of in held if of)
+    digests = (*_prefixed("model", manifest.models), *_prefixed("prompts", manifest.prompt_digests))
+    name = "" if run.alone else run.name
+    return Provenance(name, facts, groups, digests, tuple(manifest.suite_text.splitlines()))
 
 
 def _prefixed(kind: str, held: Mapping[str, str]) -> Iterator[tuple[str, str]]:

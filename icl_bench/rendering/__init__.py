@@ -1,0 +1,1 @@
+"""Tables, text and formats of whatever has something to say: knows neither reports nor comparisons."""

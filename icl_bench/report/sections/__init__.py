@@ -1,0 +1,1 @@
+"""The sections of a report, one a file: a section is in every format by being here."""
