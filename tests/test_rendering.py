@@ -7,7 +7,7 @@ import io
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -71,6 +71,11 @@ def test_markdown_lines_and_headings_are_read_as_they_were_written(heading: str,
     assert [text for text in seen if text] == [text for text in map(printable, (heading, item)) if text]
 
 
+def test_markdown_names_nobody_and_links_to_nothing_on_github() -> None:
+    (line, _) = markdown.item_lines(["1. @team & #12 <a@b.c>"])
+    assert line == r"- 1\. \@team \& \#12 \<a\@b.c\>"
+
+
 @given(tables(texts))
 def test_markdown_tables_are_whole_and_read_as_they_were_written(table: Table) -> None:
     tokens = PARSER.parse("\n".join(markdown.table_lines(table)))
@@ -82,6 +87,7 @@ def test_markdown_tables_are_whole_and_read_as_they_were_written(table: Table) -
 
 
 @given(st.lists(texts, max_size=4))
+@example(["one", "```", "two"])
 def test_a_block_of_markdown_cannot_be_ended(lines: list[str]) -> None:
     (fence,) = PARSER.parse("\n".join(markdown.block_lines(lines)))
     assert fence.type == "fence"
@@ -159,7 +165,7 @@ def test_tables_fit_unless_a_single_column_is_too_wide_and_lose_no_cell(table: T
     assert all(cell.text in text for row in table.rows for cell in row.cells)
 
 
-def test_labels_are_shortened_only_where_they_must_be_and_never_alike() -> None:
+def test_labels_are_shortened_only_where_they_must_be_and_a_table_is_split_before_they_read_alike() -> None:
     names = [f"transformer-with-a-long-name-{number}-and-tail" for number in range(3)]
     columns = [(Column(str(number)), [Cell("0.123 ±0.01")] * 3) for number in range(2)]
     table = by_column(columns, names, names)
@@ -169,6 +175,7 @@ def test_labels_are_shortened_only_where_they_must_be_and_never_alike() -> None:
     assert len({line.split()[0] for line in narrow[2:]}) == 3
     assert "…" in narrow[-1]
     assert max(map(len, narrow)) <= 60
+    assert [len(list(terminal.table_lines(table, width))) for width in (45, 44)] == [5, 11]
 
 
 def test_a_table_is_split_evenly_with_its_fixed_columns_in_every_part() -> None:
