@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from icl_bench import catalogue
-from icl_bench.assemble import bound
+from icl_bench.assembly.plugins import bound
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
 from tests.catalogue_laws import carrier, linear_law, scenario, shifted, usual_shift

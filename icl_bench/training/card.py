@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from icl_bench import __version__, catalogue
+from icl_bench import catalogue
 from icl_bench.checkpoints.card import Card, DataLaw, plain_arguments
 from icl_bench.checkpoints.card import Recipe as RecipeCard
 from icl_bench.laws.canonical import combined_digest, law_digest
@@ -17,6 +17,7 @@ from icl_bench.laws.law import PromptLaw
 from icl_bench.provenance import usable_cores
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.recipe import Component, Recipe
+from icl_bench.version import __version__
 
 
 def card_of(

@@ -1,25 +1,17 @@
-"""From names to objects: models and metrics of a suite, and the digests of what defines them."""
+"""From names to objects: models, scenarios and metrics built, and models told the laws that they are bound to."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import inspect
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from icl_bench import __version__, catalogue
+from icl_bench import catalogue
 from icl_bench.errors import MOVED, PluginError, SuiteError
 from icl_bench.laws.law import PromptLaw
 from icl_bench.protocols import Metric, Model, Scenario, declared, is_ratio
-from icl_bench.suite import (
-    MetricSpec,
-    ModelSpec,
-    Suite,
-    metric_spec,
-)
+from icl_bench.suite import MetricSpec, ModelSpec, Suite, metric_spec
 from icl_bench.tables.metric_cards import MetricCard
 
 
@@ -84,11 +76,6 @@ def build_model(suite: Suite, spec: ModelSpec) -> Model:
     return model  # type: ignore[no-any-return]
 
 
-def is_foreign(spec: ModelSpec) -> bool:
-    """Tell whether a model comes from outside icl-bench, so that its contracts are checked while it runs."""
-    return catalogue.is_foreign("models", spec.use)
-
-
 def build_metrics(suite: Suite) -> dict[str, Metric]:
     """Return label -> metric for every metric of a suite, and after them the ones whose columns ratios need.
 
@@ -141,121 +128,3 @@ def _card(spec: MetricSpec, label: str, metric: Metric) -> MetricCard:
         reference=declared(metric, "reference") if metric.role == "distance" else None,
         arguments=json.loads(json.dumps(dict(spec.arguments), default=str)),  # a TOML date is no JSON
     )
-
-
-def model_digest(suite: Suite, spec: ModelSpec) -> str:
-    """Return the hex digest of what defines a model: name, arguments, its code, and the files that it is given."""
-    content = [spec.use, _plain(spec.arguments), _origin("models", spec.use, suite.folder)]
-    if spec.training is not None:
-        factors = spec.training.factors or ()
-        content += [repr(spec.training), *(_origin("scenarios", factor.use, suite.folder) for factor in factors)]
-    return _digest([*content, *_files_given(suite, spec)])
-
-
-def question_digest(suite: Suite) -> str:
-    """Return the hex digest of all that a suite asks, models aside: its text's content and its plugins' code.
-
-    An edited scenario file asks another question, though the suite that names it is the same.
-    """
-    uses = [("scenarios", factor.use) for spec in suite.scenarios for factor in spec.factors]
-    uses += [("scenarios", factor.use) for factor in suite.training.factors or ()]
-    uses += [("metrics", spec.use) for spec in suite.metrics]
-    settings = [suite.prompts, *(spec.prompts for spec in suite.scenarios)]
-    uses += [("function_classes", prompts.function_class) for prompts in settings]
-    return _digest([suite.question_digest, sorted({_origin(kind, use, suite.folder) for kind, use in uses})])
-
-
-def _digest(content: Any) -> str:
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-def _plain(arguments: Mapping[str, Any]) -> dict[str, str]:
-    return {name: repr(value) for name, value in arguments.items()}
-
-
-def _origin(kind: str, use: str, folder: Path) -> str:
-    """Return what identifies a plugin's code: the package's digest, or its own file's (and its version)."""
-    if catalogue.is_file_reference(use):
-        return _file_digest(folder / use.rpartition(":")[0])
-    entry = catalogue.find(kind, use)
-    if entry.built_in:
-        return code_digest()
-    from importlib.util import find_spec
-
-    found = find_spec(entry.module)
-    file = Path(found.origin) if found and found.origin else None
-    return f"{_package_version(entry.module)}/{_file_digest(file) if file and file.is_file() else entry.module}"
-
-
-def _file_digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-
-
-def _files_given(suite: Suite, spec: ModelSpec) -> list[list[str]]:
-    """Return argument, name and digest of every file that a model's path arguments (`FileArgument`) point to."""
-    try:
-        cls = catalogue.plugin_class("models", spec.use, suite.folder)
-    except PluginError:
-        return []  # told where the model is built
-    given = catalogue.file_arguments(cls, spec.arguments, suite.folder)
-    found = []
-    for argument, (path, marker) in sorted(given.items()):
-        try:
-            files = marker.content(path)
-        except OSError:
-            files = [path]
-        found += [[argument, file.name, _known_digest(file)] for file in files]
-    return found
-
-
-def _known_digest(path: Path) -> str:
-    """Return the digest of a file, read again only when it has changed; "absent" when it cannot be read."""
-    try:
-        status = path.stat()
-        return _digest_at(path, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
-    except OSError:
-        return "absent"
-
-
-@functools.lru_cache(maxsize=1024)
-def _digest_at(path: Path, *_state: int) -> str:
-    """Return the digest of a file in a state of it: when it was written, its size."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-@functools.cache
-def _package_version(module: str) -> str:
-    from importlib.metadata import packages_distributions, version
-
-    packages = packages_distributions().get(module.split(".")[0], [])
-    return ",".join(f"{package}=={version(package)}" for package in sorted(packages)) or "unknown"
-
-
-_ANSWERING = (
-    "assembly",
-    "checkpoints",
-    "evaluate",
-    "function_classes",
-    "laws",
-    "metrics",
-    "models",
-    "networks",
-    "scenarios",
-    "solvers",
-    "theory",
-)
-
-
-@functools.cache
-def code_digest() -> str:
-    """Return the hex digest of icl-bench's own code that draws, answers and scores, and of its version."""
-    total = hashlib.blake2b(__version__.encode(), digest_size=16)
-    package = Path(__file__).parent
-    files = [package / name for name in ("assemble.py", "prompts.py", "seeding.py")]
-    for folder in _ANSWERING:
-        files.extend(sorted((package / folder).rglob("*.py")))
-    for file in files:
-        total.update(file.relative_to(package).as_posix().encode())
-        total.update(file.read_bytes())
-    return total.hexdigest()
