@@ -105,7 +105,7 @@ def shifted_by(
     folder: Path,
     refused: Callable[[Factor, str], DocumentError],
 ) -> PromptLaw:
-    """Return `law` shifted by factors that are built first; one that refuses its severity raises `refused(factor, why)`."""
+    """Build the factors and return `law` shifted by them; where a severity is refused, raise `refused(factor, why)`."""
     return shifted(law, with_dials(named_factors(factors, folder, refused), point))
 
 
