@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import icl_bench
 from icl_bench import catalogue
 from icl_bench.errors import PluginError
+from icl_bench.version import __version__
 
 ROOT = Path(__file__).parent.parent
 
@@ -106,3 +108,8 @@ def test_a_plugin_of_an_installed_package_is_found_and_run(tmp_path: Path) -> No
 
     assert "halves" in command("list", "models")
     assert '"status": "complete"' in command("run", "suite.toml", "--executor", "serial", "--json")
+
+
+def test_the_version_is_the_one_that_is_built() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        assert tomllib.load(file)["project"]["version"] == icl_bench.__version__ == __version__
