@@ -14,7 +14,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Counted:
     """How often each thing was done, and the CPU seconds that it took."""
 
     times: Counter[str] = field(default_factory=Counter)
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _inside: bool = False
 
     def counting(self, function: Callable[..., Any], name: Callable[..., str]) -> Callable[..., Any]:
