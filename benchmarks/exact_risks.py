@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from icl_bench.arrays import Array
-from icl_bench.assemble import bound, build_model
-from icl_bench.assembly.laws import base_law, cell_law, training_law
+from icl_bench.assembly.laws import SuiteLaws, base_law
+from icl_bench.assembly.plugins import bound, build_model
 from icl_bench.checkpoints.card_file import read_card
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
@@ -208,7 +208,7 @@ def exact_suite(folder: Path, setting: Setting) -> Suite:
     """Write the suite into `folder` and return it."""
     path = folder / f"exact-d{setting.n_dims}.toml"
     path.write_text(suite_text(setting, _model_text("zero", "zero", {})), encoding="utf-8")
-    law = training_law(load_suite(path))
+    law = SuiteLaws(load_suite(path)).training()
     path.write_text(suite_text(setting, models_with_exact_risk(law)), encoding="utf-8")
     return load_suite(path)
 
@@ -246,11 +246,12 @@ def questions(run: Run, suite: Suite) -> Iterator[Question]:
     for path in sorted((run.path / "losses").glob("*.parquet")):
         header = read_header(path)
         units.setdefault(header.place, []).append((header, path))
+    laws = SuiteLaws(suite)
     for prompt_set in make_plan(suite).prompt_sets:
         if prompt_set.place not in units:
             continue  # a run narrowed to other scenarios
         blocks = sorted(units[prompt_set.place], key=lambda block: block[0].block)
-        law = cell_law(suite, prompt_set).law
+        law = laws.cell(prompt_set).law
         yield Question(prompt_set, law, _drawn_parameters(law, prompt_set), tuple(_cells(blocks)))
 
 
@@ -337,7 +338,7 @@ def one_layer_matrix(suite: Suite, spec: ModelSpec, law: PromptLaw) -> Tensor | 
     if isinstance(built, Checkpoint):
         learner = built.on(torch.device("cpu"))
         return learner.matrix.detach() if isinstance(learner, CornerLayer) else None
-    model = bound(built, training_law(suite), law)
+    model = bound(built, SuiteLaws(suite).training(), law)
     return model.matrix if isinstance(model, TrainedLayer) else None
 
 

@@ -24,6 +24,7 @@ import icl_bench.evaluate.asking
 import icl_bench.evaluate.block
 import icl_bench.execution
 import icl_bench.run
+from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.laws.law import PromptLaw
 from icl_bench.run import Run, run_suite
 from icl_bench.tables.schema import PROMPTS
@@ -32,13 +33,13 @@ SUITE = Path(__file__).resolve().parent.parent / "suites" / "core.toml"
 TARGET = 0.30
 
 PARTS: tuple[tuple[str, Any, str], ...] = (
-    ("cell law", icl_bench.evaluate.block, "cell_law"),
+    ("cell law", SuiteLaws, "cell"),
     ("draw", PromptLaw, "draw"),
     ("Bayes reference", icl_bench.evaluate.block, "with_bayes"),
     ("predict (models and copies)", icl_bench.evaluate.asking, "predict"),
     ("losses (references included)", icl_bench.evaluate.block, "losses_of"),
     ("write unit", icl_bench.execution, "write_unit"),
-    ("score and write tables", icl_bench.run, "_score"),
+    ("score and write tables", icl_bench.run, "score_run"),
 )
 
 

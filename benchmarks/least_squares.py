@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from icl_bench.assemble import bound
+from icl_bench.assembly.plugins import bound
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw

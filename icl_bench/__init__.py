@@ -8,8 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from icl_bench.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from icl_bench.assemble import load_model, load_scenario
+    from icl_bench.assembly.plugins import load_model, load_scenario
     from icl_bench.compare.comparison import Comparison, compare_runs
     from icl_bench.errors import NoClosedForm
     from icl_bench.laws.dials import Dial
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from icl_bench.plugins.protocols import Outcome
     from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
     from icl_bench.run import Run, read_run, run_suite
-
-__version__ = "0.2.0"
 
 _HOME = {
     "Architecture": "icl_bench.networks.architecture",
@@ -66,8 +66,8 @@ _HOME = {
     "TargetBatch": "icl_bench.prompts",
     "TaskPart": "icl_bench.laws.parts",
     "compare_runs": "icl_bench.compare.comparison",
-    "load_model": "icl_bench.assemble",
-    "load_scenario": "icl_bench.assemble",
+    "load_model": "icl_bench.assembly.plugins",
+    "load_scenario": "icl_bench.assembly.plugins",
     "read_run": "icl_bench.run",
     "run_suite": "icl_bench.run",
 }

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from icl_bench.assembly.identity import Digests
+from icl_bench.assembly.resolved import Resolved, keep, kept
 from icl_bench.errors import UsageError
 from icl_bench.evaluate.asking import Conditions
 from icl_bench.evaluate.block import evaluate_block
@@ -43,9 +45,10 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One block for one worker: draw, ask, score, write."""
+    """One block for one worker: draw, ask, score, write. Small: a worker resolves the suite by itself, once."""
 
     suite: Suite
+    digests: Digests  # as the command took them
     block: Block
     unit: Path
     marker: Path
@@ -66,22 +69,24 @@ def work(job: Job) -> UnitHeader:
             marker.seek(0)
             marker.write(model.encode().ljust(MARKER_BYTES))
 
-        unit = evaluate_block(job.suite, job.block, job.run_digest, job.conditions, job.given_up, mark)
+        resolved = kept(job.suite, job.digests)
+        unit = evaluate_block(resolved, job.block, job.run_digest, job.conditions, job.given_up, mark)
     write_unit(job.unit, unit)
     job.marker.unlink(missing_ok=True)
     return in_memory(unit.header)
 
 
 def execute(
-    suite: Suite,
+    resolved: Resolved,
     plan: Plan,
     folder: RunFolder,
-    run_digest: str,
     conditions: Conditions,
     pool: Executor,
     progress: Progress,
 ) -> None:
     """Do every job that is not done; a worker that hangs or dies costs the model it was asking, no more."""
+    keep(resolved)
+    run_digest = resolved.digests.of_run(conditions.device)
     blocks = list(plan.blocks())
     jobs = []
     for block in blocks:
@@ -89,7 +94,8 @@ def execute(
         if models:
             wanted = dataclasses.replace(block, models=models)
             unit = folder.new_unit(wanted)
-            jobs.append(Job(suite, wanted, unit, folder.working / unit.stem, run_digest, conditions))
+            marker = folder.working / unit.stem
+            jobs.append(Job(resolved.suite, resolved.digests, wanted, unit, marker, run_digest, conditions))
     progress.begin(len(blocks), len(blocks) - len(jobs))
     while jobs:
         again = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ from icl_bench.places import Place
 from icl_bench.plan import Block, PromptSet
 from icl_bench.tables.baseline import FILE as BASELINE_FILE
 from icl_bench.tables.manifest import Manifest, read_manifest
-from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.schema import PROMPTS, SCHEMA_VERSION
 from icl_bench.tables.units import Stored, in_memory, verify_unit
 
 Key = tuple[Place, int, int, str]
 """place, seed, block, model"""
+
+_WAYS_OUT = "give another --out, or --fresh to delete what is there"
 
 _OWN = ("manifest.json", "scores.parquet", "losses", "working", ".lock")
 
@@ -106,7 +109,7 @@ def open_run_folder(path: Path, manifest: Manifest, fresh: bool) -> Iterator[Run
 
 
 def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
-    """Refuse a folder that is not this run's; empty it of an older run when `fresh`."""
+    """Refuse a folder that is not this run's, or whose tables are older; empty it of an older run when `fresh`."""
     others = [item.name for item in path.iterdir() if item.name not in _OWN]
     has_manifest = (path / "manifest.json").exists()
     if others and not has_manifest:
@@ -119,8 +122,18 @@ def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
         for name in ("manifest.json", "scores.parquet"):
             (path / name).unlink(missing_ok=True)
         return
-    if not has_manifest:
-        return
+    if has_manifest:
+        _check_continued(path, manifest)
+
+
+def _check_continued(path: Path, manifest: Manifest) -> None:
+    """Refuse to add to tables of an older schema, and to results of another run."""
+    version = _schema_version(path)
+    if version is not None and version < SCHEMA_VERSION:
+        raise RunFolderError(
+            f"{path} holds tables of schema version {version}, which are read and never added to, expected"
+            f" {SCHEMA_VERSION}; {_WAYS_OUT}"
+        )
     older = read_manifest(path)
     if (older.run_digest, older.schema_version) == (manifest.run_digest, manifest.schema_version):
         return
@@ -137,5 +150,14 @@ def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
         what = f"results of the suite {older.suite!r} {changed}"
     raise RunFolderError(
         f"{path} holds {what}, expected {manifest.suite!r} version {manifest.suite_version} on {manifest.device};"
-        " give another --out, or --fresh to delete what is there"
+        f" {_WAYS_OUT}"
     )
+
+
+def _schema_version(path: Path) -> int | None:
+    """Return the schema version of a run, whatever else its manifest holds; None where none can be read."""
+    try:
+        version = json.loads((path / "manifest.json").read_text(encoding="utf-8"))["schema_version"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # told by `read_manifest`
+    return version if isinstance(version, int) else None

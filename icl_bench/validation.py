@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -10,23 +10,24 @@ from pathlib import Path
 import torch
 
 from icl_bench.architecture_contracts import architecture_violations, is_architecture
-from icl_bench.assemble import bound, build_model, is_foreign
-from icl_bench.assembly.laws import CellLaw, base_law, cell_law, training_law
+from icl_bench.assembly.plugins import bound
+from icl_bench.assembly.products import NamedFactor
+from icl_bench.assembly.resolved import Resolved
 from icl_bench.contracts import model_violations, scenario_violations
-from icl_bench.evaluate.asking import Asker, Conditions, Models
+from icl_bench.evaluate.asking import Asker, Conditions
 from icl_bench.evaluate.block import with_bayes
 from icl_bench.evaluate.failures import Failure, caught
 from icl_bench.executor_contracts import check_executor, executor_violations
 from icl_bench.function_class_contracts import function_class_violations
 from icl_bench.laws.law import PromptLaw
 from icl_bench.metric_contracts import metric_violations, problems_in_suite
-from icl_bench.plan import PromptSet, make_plan
+from icl_bench.plan import Plan, PromptSet, make_plan
 from icl_bench.plugins import catalogue, loading
-from icl_bench.plugins.protocols import Answer, Metric
+from icl_bench.plugins.protocols import Answer
 from icl_bench.prompts import PromptBatch
 from icl_bench.run import check_suite
 from icl_bench.seeding import Streams
-from icl_bench.suite import Factor, ModelSpec, PromptSettings, Suite, TrainingSettings
+from icl_bench.suite import PromptSettings
 from icl_bench.suite_file import load_suite
 
 FEW_PROMPTS = 4
@@ -52,18 +53,20 @@ def validate_suite(path: str | Path, seconds: float | None, executor: str | None
     suite = load_suite(path)
     if executor is not None:
         check_executor(executor, 1)
-    metrics = check_suite(suite, make_plan(suite))
+    plan = make_plan(suite)
+    resolved = check_suite(suite, plan)
     return [
-        *_function_classes(suite, seconds),
-        *_scenarios(suite, seconds),
-        *_models(suite, seconds),
-        *_metrics(suite, metrics, seconds),
+        *_function_classes(resolved, seconds),
+        *_scenarios(resolved, plan, seconds),
+        *_models(resolved, seconds),
+        *_metrics(resolved, seconds),
         *_executors(executor, seconds),
     ]
 
 
-def _function_classes(suite: Suite, seconds: float | None) -> Iterator[Finding]:
+def _function_classes(resolved: Resolved, seconds: float | None) -> Iterator[Finding]:
     """Hold the function classes that are not ours to their contracts, with the arguments they are used with."""
+    suite = resolved.suite
     asked: dict[str, PromptSettings] = {}
     for settings in (suite.prompts, *(spec.prompts for spec in suite.scenarios)):
         if catalogue.is_foreign("function_classes", settings.function_class):
@@ -71,7 +74,7 @@ def _function_classes(suite: Suite, seconds: float | None) -> Iterator[Finding]:
             asked.setdefault(key, settings)
 
     def violations(settings: PromptSettings) -> Iterable[str]:
-        law = base_law(settings, suite.folder)
+        law = resolved.laws.base(settings)
         return function_class_violations(law.prior if law.rows is None else law.rows)
 
     for settings in asked.values():
@@ -79,27 +82,22 @@ def _function_classes(suite: Suite, seconds: float | None) -> Iterator[Finding]:
         yield Finding(f"function class {settings.function_class}", problem)
 
 
-def _scenarios(suite: Suite, seconds: float | None) -> Iterator[Finding]:
-    for prompt_set in make_plan(suite).prompt_sets:
+def _scenarios(resolved: Resolved, plan: Plan, seconds: float | None) -> Iterator[Finding]:
+    for prompt_set in plan.prompt_sets:
         what = f"scenario {prompt_set.place.name} seed {prompt_set.seed}"
-        yield Finding(what, _problem(partial(_draws, suite, prompt_set), seconds))
-    factors = [(spec.prompts, factor) for spec in suite.scenarios for factor in spec.factors]
-    factors += [(suite.prompts, factor) for training in _trainings(suite) for factor in training.factors or ()]
-    asked = {repr(factor): (prompts, factor) for prompts, factor in factors}
+        yield Finding(what, _problem(partial(_draws, resolved, prompt_set), seconds))
+    laws, suite = resolved.laws, resolved.suite
+    used = [(spec.prompts, named) for index, spec in enumerate(suite.scenarios) for named in laws.factors(index)]
+    used += [(suite.prompts, named) for named in laws.training_factors()]
+    asked = {repr(named.factor): (prompts, named) for prompts, named in used}
 
-    def violations(prompts: PromptSettings, factor: Factor) -> Iterable[str]:
-        scenario = loading.build("scenarios", factor.use, factor.arguments, suite.folder)
-        return scenario_violations(scenario, base_law(prompts, suite.folder))
+    def violations(prompts: PromptSettings, named: NamedFactor) -> Iterable[str]:
+        return scenario_violations(named.scenario, laws.base(prompts))
 
-    for prompts, factor in asked.values():
-        if catalogue.is_foreign("scenarios", factor.use):
-            problem = _problem(partial(violations, prompts, factor), seconds)
-            yield Finding(f"contracts of scenario {factor.use}", problem)
-
-
-def _trainings(suite: Suite) -> list[TrainingSettings]:
-    """Return what the suite says of training laws, its own and its models'."""
-    return [suite.training, *(spec.training for spec in suite.models if spec.training is not None)]
+    for prompts, named in asked.values():
+        if named.foreign:
+            problem = _problem(partial(violations, prompts, named), seconds)
+            yield Finding(f"contracts of scenario {named.factor.use}", problem)
 
 
 def _executors(executor: str | None, seconds: float | None) -> Iterator[Finding]:
@@ -110,24 +108,24 @@ def _executors(executor: str | None, seconds: float | None) -> Iterator[Finding]
     yield Finding(f"executor {executor}", _problem(check, seconds))
 
 
-def _draws(suite: Suite, prompt_set: PromptSet) -> tuple[()]:
+def _draws(resolved: Resolved, prompt_set: PromptSet) -> tuple[()]:
     """Draw one block, with its Bayes prediction where there is one; what is raised is the problem."""
-    law = cell_law(suite, prompt_set).law
+    law = resolved.laws.cell(prompt_set).law
     with_bayes(law, law.draw(Streams(prompt_set.seed, 0)))
     return ()
 
 
-def _models(suite: Suite, seconds: float | None) -> Iterator[Finding]:
-    law = base_law(suite.prompts, suite.folder)
+def _models(resolved: Resolved, seconds: float | None) -> Iterator[Finding]:
+    law = resolved.laws.base(resolved.suite.prompts)
 
     def few_prompts(kind: PromptLaw) -> PromptBatch:
         return kind.draw(Streams(0, 0)).prompts.select(slice(0, FEW_PROMPTS))
 
-    def violations(spec: ModelSpec, batches: Sequence[PromptBatch]) -> Iterator[str]:
-        built = build_model(suite, spec)
-        if is_foreign(spec) and is_architecture(built):
+    def violations(label: str, batches: Sequence[PromptBatch]) -> Iterator[str]:
+        built = resolved.model(label)
+        if resolved.models[label].foreign and is_architecture(built):
             yield from architecture_violations(built, law.n_dims)
-        model = bound(built, training_law(suite, spec), law)
+        model = bound(built, resolved.trained_under(label), law)
         for batch in batches:
             yield from model_violations(model, batch)
 
@@ -136,14 +134,14 @@ def _models(suite: Suite, seconds: float | None) -> Iterator[Finding]:
         with caught(seconds, "no prompts to ask it about: "):
             batches = [few_prompts(kind) for kind in (law, several)]
     except Failure as failure:
-        yield from (Finding(f"model {spec.label}", failure.message) for spec in suite.models)
+        yield from (Finding(f"model {label}", failure.message) for label in resolved.models)
         return
-    for spec in suite.models:
-        yield Finding(f"model {spec.label}", _problem(partial(violations, spec, batches), seconds))
+    for label in resolved.models:
+        yield Finding(f"model {label}", _problem(partial(violations, label, batches), seconds))
 
 
-def _metrics(suite: Suite, metrics: Mapping[str, Metric], seconds: float | None) -> Iterator[Finding]:
-    answer = cache(partial(honest_answer, suite))
+def _metrics(resolved: Resolved, seconds: float | None) -> Iterator[Finding]:
+    answer, metrics = cache(partial(honest_answer, resolved)), resolved.metrics
 
     def violations(label: str) -> Iterator[str]:
         problems = problems_in_suite(label, metrics)
@@ -155,11 +153,10 @@ def _metrics(suite: Suite, metrics: Mapping[str, Metric], seconds: float | None)
         yield Finding(f"metric {label}", _problem(partial(violations, label), seconds))
 
 
-def honest_answer(suite: Suite) -> Answer:
+def honest_answer(resolved: Resolved) -> Answer:
     """Return what a good learner answers on a suite's unshifted prompts, with std and quantiles as of a Gaussian."""
-    law = base_law(suite.prompts, suite.folder)
-    cell = CellLaw(law, True, law.sizes.n_context)
-    asker = Asker(Models(suite), cell, with_bayes(law, law.draw(Streams(0, 0))), Conditions())
+    law = resolved.laws.base(resolved.suite.prompts)
+    asker = Asker(resolved, law, with_bayes(law, law.draw(Streams(0, 0))), Conditions())
     model, prediction = asker.reference(YARDSTICK)
     std = torch.ones_like(prediction.mean)  # (prompt, query)
     deviates = torch.special.ndtri(torch.tensor(LEVELS, dtype=torch.float64))

@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import icl_bench
 from icl_bench.errors import PluginError
 from icl_bench.plugins import catalogue, loading
+from icl_bench.version import __version__
 
 ROOT = Path(__file__).parent.parent
 
@@ -114,3 +116,8 @@ def test_a_kind_says_where_its_protocol_and_its_contracts_are(kind: catalogue.Ki
     for place in (kind.protocol, kind.contracts):
         module, _, name = place.partition(":")
         assert callable(getattr(importlib.import_module(module), name)), place
+
+
+def test_the_version_is_the_one_that_is_built() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        assert tomllib.load(file)["project"]["version"] == icl_bench.__version__ == __version__

@@ -23,7 +23,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from icl_bench import files, shipped
-from icl_bench.assemble import build_model, load_model, model_digest
+from icl_bench.assembly.identity import digests_of, model_digest
+from icl_bench.assembly.plugins import build_model, load_model
+from icl_bench.assembly.resolved import kept
 from icl_bench.checkpoints.card import Card, DataLaw, Recipe, plain_arguments
 from icl_bench.checkpoints.card_file import card_text, parse_card
 from icl_bench.checkpoints.folder import read_checkpoint, write_checkpoint
@@ -32,7 +34,6 @@ from icl_bench.checkpoints.mapping import Mapped, Network, read_mapped
 from icl_bench.checkpoints.torch_file import load_torch_file
 from icl_bench.checkpoints.weights import weights_digest
 from icl_bench.errors import CheckpointError, OutputError, PluginError, SuiteError
-from icl_bench.evaluate.asking import models_of
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.labels.gaussian import GaussianNoise
@@ -679,14 +680,14 @@ def test_changed_weights_are_another_model(tmp_path: Path) -> None:
     suite = load_suite(suite_file(tmp_path))
     (spec,) = suite.models
     before = model_digest(suite, spec)
-    built = models_of(suite, "run")
-    assert models_of(suite, "run") is built
+    built = kept(suite, digests_of(suite))
+    assert kept(suite, digests_of(suite)) is built
     (folder / "training.log").write_text("answers do not depend on it")
     assert model_digest(suite, spec) == before
     write_checkpoint(folder, GPT2(**TINY, seed=7).initial(3), card_for("gpt2", TINY), replace=True)
     after = model_digest(suite, spec)
     assert after != before
-    assert models_of(suite, "run") is not built
+    assert kept(suite, digests_of(suite)) is not built
     card = folder / "card.toml"
     card.write_text(card.read_text().replace("n_heads = 2", "n_heads = 1"))
     assert model_digest(suite, spec) not in (before, after)

@@ -116,7 +116,7 @@ def test_an_internal_error_is_5_and_asks_to_be_reported(small_suite: Path, tmp_p
     code = (
         "import icl_bench.run\n"
         "def broken(*a, **k): raise ZeroDivisionError('deep inside')\n"
-        "icl_bench.run._score = broken\n"
+        "icl_bench.run.score_run = broken\n"
         "from icl_bench.cli.main import main; main()"
     )
     done = subprocess.run(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evidence.house_tree import rooms_in
-from icl_bench.assemble import ANSWERS, READS, code_digest
+from icl_bench.assembly.identity import ANSWERS, READS, code_digest
 from icl_bench.shipped import package_root
 
 PARTS = sorted([*rooms_in(package_root()), "__init__"])

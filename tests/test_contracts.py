@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from icl_bench.assemble import bound
+from icl_bench.assembly.plugins import bound
 from icl_bench.contracts import model_violations, scenario_violations
 from icl_bench.evaluate.block import with_bayes
 from icl_bench.function_classes.linear import Linear

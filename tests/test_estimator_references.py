@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from icl_bench.arrays import Array
-from icl_bench.assemble import bound
+from icl_bench.assembly.plugins import bound
 from icl_bench.plugins import catalogue, loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams

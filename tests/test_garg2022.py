@@ -16,7 +16,7 @@ import pytest
 
 from icl_bench import Run, run_suite
 from icl_bench.arrays import Array, Array32
-from icl_bench.assembly.laws import cell_law
+from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.plan import PromptSet, make_plan
 from icl_bench.run import check_suite
@@ -74,7 +74,7 @@ class Prompts:
 
 def drawn(name: str, seed: int = 0) -> Prompts:
     """The first block of a prompt set of the suite."""
-    draw = cell_law(SUITE, SETS[name]).law.draw(Streams(seed, 0))
+    draw = SuiteLaws(SUITE).cell(SETS[name]).law.draw(Streams(seed, 0))
     seen, hidden = draw.prompts, draw.targets
     arrays = (seen.context_x.numpy(), seen.query_x.numpy(), seen.context_y.numpy(), hidden.query_y.numpy())
     return Prompts(*arrays, sizes=seen.context_sizes)
@@ -82,7 +82,7 @@ def drawn(name: str, seed: int = 0) -> Prompts:
 
 @pytest.fixture(scope="module")
 def normals() -> Normals:
-    law = cell_law(SUITE, SETS["base"]).law
+    law = SuiteLaws(SUITE).cell(SETS["base"]).law
     noisy = law.with_noise(GaussianNoise(1.0)).draw(Streams(0, 0))
     x, f, y = noisy.prompts.query_x.numpy(), noisy.targets.query_f.numpy(), noisy.targets.query_y.numpy()
     found = Normals(x, (np.linalg.pinv(x) @ f[..., None])[..., 0], y - f)
@@ -202,7 +202,7 @@ def test_the_documentation_maps_every_public_name_and_its_example_is_a_suite(tmp
     suite = load_suite(tmp_path / "example.toml")
     plan = make_plan(suite)
     check_suite(suite, plan)
-    assert [cell_law(suite, place).law.n_dims for place in plan.prompt_sets] == [20, 10]
+    assert [SuiteLaws(suite).cell(place).law.n_dims for place in plan.prompt_sets] == [20, 10]
 
 
 @pytest.mark.parametrize(("public", "name"), CASES, ids=[name for _, name in CASES])
@@ -219,7 +219,7 @@ def test_prompts_are_those_of_the_definition(public: str, name: str, normals: No
 def test_only_the_overlapping_query_leaves_a_size_out() -> None:
     every = tuple(range(N_POINTS))
     for name in SETS:
-        sizes = cell_law(SUITE, SETS[name]).law.sizes.context_sizes
+        sizes = SuiteLaws(SUITE).cell(SETS[name]).law.sizes.context_sizes
         assert sizes == (every[1:] if name == PUBLIC["overlapping_train_test"] else every)
 
 

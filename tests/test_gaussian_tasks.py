@@ -13,7 +13,7 @@ from torch import Tensor
 
 from icl_bench import load_model, load_scenario, run_suite
 from icl_bench.arrays import Array
-from icl_bench.assemble import bound
+from icl_bench.assembly.plugins import bound
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise

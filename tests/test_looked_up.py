@@ -26,7 +26,7 @@ CHEAT = '''
 from pathlib import Path
 
 from icl_bench import Prediction, load_model
-from icl_bench.assembly.laws import cell_law
+from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.plan import make_plan
 from icl_bench.seeding import Streams
 from icl_bench.suite_file import load_suite
@@ -43,7 +43,7 @@ class Cheat:
         for prompt_set in make_plan(suite).prompt_sets:
             if prompt_set.place.scenario.startswith(only):
                 for block in range(prompt_set.n_blocks):
-                    self.learn(cell_law(suite, prompt_set).law.draw(Streams(prompt_set.seed, block)), share)
+                    self.learn(SuiteLaws(suite).cell(prompt_set).law.draw(Streams(prompt_set.seed, block)), share)
 
     def learn(self, draw, share):
         for prompt in range(round(share * draw.prompts.n_prompts)):

@@ -18,7 +18,7 @@ from scipy.stats import norm
 from typer.testing import CliRunner
 
 from icl_bench import load_model, read_run, run_suite
-from icl_bench.assemble import question_digest
+from icl_bench.assembly.identity import question_digest
 from icl_bench.cli.main import app
 from icl_bench.errors import NoClosedForm, SuiteError
 from icl_bench.evaluate.losses import losses_of

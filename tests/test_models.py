@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench.assemble import bound
+from icl_bench.assembly.plugins import bound
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.random_diagonal import RandomDiagonal

@@ -24,7 +24,7 @@ from torch import Tensor
 
 import icl_bench
 from icl_bench import run_suite
-from icl_bench.assemble import bound
+from icl_bench.assembly.plugins import bound
 from icl_bench.errors import NoClosedForm
 from icl_bench.laws.covariates.truncated import Truncated
 from icl_bench.laws.draws import Draws

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench.assemble import load_model
+from icl_bench.assembly.plugins import load_model
 from icl_bench.checkpoints.card import plain_arguments
 from icl_bench.checkpoints.folder import write_checkpoint
 from icl_bench.contracts import model_violations

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.rank_deficient import designs, errors
-from icl_bench.assemble import bound
+from icl_bench.assembly.plugins import bound
 from icl_bench.errors import NoClosedForm
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.displaced import Displaced

@@ -12,8 +12,8 @@ import torch
 from typer.testing import CliRunner
 
 from icl_bench import Run, run_suite
-from icl_bench.assemble import model_digest
-from icl_bench.assembly.laws import cell_law, training_law
+from icl_bench.assembly.identity import model_digest
+from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.checkpoints.folder import read_checkpoint
 from icl_bench.cli.main import app
 from icl_bench.errors import SuiteError
@@ -167,7 +167,7 @@ def test_another_law_number_is_another_covariance(tmp_path: Path) -> None:
         (tmp_path / "suite.toml").write_text(
             SUITE.replace("fixed_rotation = true", f"fixed_rotation = true, law_number = {number}", 1)
         )
-        laws.append(training_law(load_suite(tmp_path / "suite.toml")))
+        laws.append(SuiteLaws(load_suite(tmp_path / "suite.toml")).training())
     one, other = (law.training_moments()[0].covariance for law in laws)
     assert not torch.allclose(one, other)
 
@@ -240,21 +240,21 @@ def test_a_law_of_a_models_own_gives_what_the_suites_training_law_does_to_the_bi
 def test_what_a_model_does_not_name_is_the_suites(tmp_path: Path) -> None:
     text = suite_text(own="noise_std = 1.0", of_suite=f"n_context = 3\nscenarios = [{{ {ROTATED} }}]")
     suite = load_suite(written(tmp_path, text))
-    of_suite, own = training_law(suite), training_law(suite, suite.models[0])
+    of_suite, own = SuiteLaws(suite).training(), SuiteLaws(suite).training(suite.models[0])
     assert (own.sizes, own.covariates, own.prior) == (of_suite.sizes, of_suite.covariates, of_suite.prior)
     assert (of_suite.noise.variance, own.noise.variance) == (0.25, 1.0)
     shorter = load_suite(written(tmp_path, suite_text(own="n_context = 2", of_suite="noise_std = 2.0")))
-    law = training_law(shorter, shorter.models[0])
+    law = SuiteLaws(shorter).training(shorter.models[0])
     assert (law.sizes.n_context, law.noise.variance) == (2, 4.0)
     unshifted = load_suite(written(tmp_path, text.replace("noise_std = 1.0", "scenarios = []")))
-    assert training_law(unshifted, unshifted.models[0]).covariates == ()
+    assert SuiteLaws(unshifted).training(unshifted.models[0]).covariates == ()
 
 
 def test_training_and_test_laws_of_one_scenario_are_one_law(tmp_path: Path) -> None:
     text = SUITE.split("[[models]]")[0] + '[[models]]\nuse = "zero"\n\n[[scenarios]]' + SUITE.split("[[scenarios]]")[1]
     suite = load_suite(written(tmp_path, text))
-    laws = [cell_law(suite, prompt_set).law for prompt_set in make_plan(suite).prompt_sets]
-    assert laws == [training_law(suite)] * 2
+    laws = [SuiteLaws(suite).cell(prompt_set).law for prompt_set in make_plan(suite).prompt_sets]
+    assert laws == [SuiteLaws(suite).training()] * 2
 
 
 def test_a_models_digest_follows_its_training_law(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_validation_binds_each_model_to_its_own_law(tmp_path: Path, monkeypatch:
     path = written(tmp_path, suite_text(own=OWN))
     validate_suite(path, None)
     suite = load_suite(path)
-    assert seen == [training_law(suite, spec) for spec in suite.models]
+    assert seen == [SuiteLaws(suite).training(spec) for spec in suite.models]
 
 
 def test_show_tells_training_laws(tmp_path: Path) -> None:

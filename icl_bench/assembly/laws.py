@@ -1,13 +1,14 @@
-"""From settings to laws: the unshifted law, the training law, and the law of each cell of a suite."""
+"""From settings to laws: the unshifted law, the training laws and the law of each cell of a suite, each made once."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from icl_bench.assembly.products import NamedFactor, named_factors, shifted_by, told
+from icl_bench.assembly.products import NamedFactor, SetFactor, named_factors, shifted, told, with_dials
 from icl_bench.digests import combined_digest
 from icl_bench.errors import MOVED, IclBenchError, PluginError, SuiteError
 from icl_bench.laws.canonical import law_digest
@@ -19,7 +20,7 @@ from icl_bench.places import Severity
 from icl_bench.plan import PromptSet
 from icl_bench.plugins import loading
 from icl_bench.seeding import Streams
-from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Suite
+from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Suite, TrainingSettings
 
 
 def base_law(settings: PromptSettings, folder: Path | None = None) -> PromptLaw:
@@ -71,45 +72,6 @@ def _has(part: object, name: str) -> bool:
     return callable(method) and method not in (getattr(TaskPart, name, None), getattr(RowsPart, name, None))
 
 
-def training_law(suite: Suite, spec: ModelSpec | None = None) -> PromptLaw:
-    """Return the law that a suite's learners, or one of its models, were trained under.
-
-    Raises SuiteError when a severity is refused, PluginError when the function class or a scenario cannot be built.
-    """
-    training = suite.training if spec is None or spec.training is None else spec.training.over(suite.training)
-    law = base_law(suite.prompts, suite.folder)
-    n_context = training.n_context if training.n_context is not None else law.sizes.n_context
-    law = replace(law, sizes=Sizes((n_context,)))
-    if training.noise_std is not None:
-        law = law.with_noise(GaussianNoise(training.noise_std**2))
-    whose = "[training]" if spec is None or spec.training is None else f"training of model {spec.label!r}"
-    return shifted_by(
-        law,
-        training.factors or (),
-        training.point,
-        suite.folder,
-        lambda factor, why: SuiteError([f"{whose}: {factor.use} {why}"]),
-    )
-
-
-def training_problems(suite: Suite) -> list[str]:
-    """Return why the training laws of a suite and of its models cannot be had, each with its file and line."""
-    try:
-        base_law(suite.prompts, suite.folder)
-    except PluginError:
-        return []  # told of the prompts themselves
-    problems: list[str] = []
-    asked = [(suite.training, None), *((spec.training, spec) for spec in suite.models if spec.training is not None)]
-    for settings, spec in asked:
-        if problems and settings.factors is None:
-            continue  # its scenarios are the suite's, which were refused
-        try:
-            training_law(suite, spec)
-        except (PluginError, SuiteError, ValueError) as error:
-            problems.append(f"{settings.where}: {error}")
-    return problems
-
-
 @dataclass(frozen=True, slots=True)
 class CellLaw:
     """The law of one prompt set, and how summaries show it."""
@@ -119,27 +81,130 @@ class CellLaw:
     headline_size: int  # the context size that a prompt of the training length has under it
 
 
-def shifted(suite: Suite, spec: ScenarioSpec, law: PromptLaw, point: tuple[Severity, ...]) -> PromptLaw:
-    """Return `law` shifted by every factor of a scenario; SuiteError when a severity or a product is refused."""
-    return shifted_by(law, spec.factors, point, suite.folder, _labelled(spec))
+@dataclass(frozen=True, slots=True, eq=False)
+class SuiteLaws:
+    """The laws of a suite. Each is made when it is first asked for, and kept: seeds share it, and so do equal settings.
+
+    Whatever cannot be had is refused each time, by SuiteError (a severity, a product) or PluginError (what cannot be
+    built).
+    """
+
+    suite: Suite
+    _base: dict[str, PromptLaw] = field(default_factory=dict, init=False, repr=False)  # by prompt settings
+    _training: dict[str, PromptLaw] = field(default_factory=dict, init=False, repr=False)  # by model; "": the suite's
+    _factors: dict[int, list[NamedFactor]] = field(default_factory=dict, init=False, repr=False)  # by scenario
+    _trained: dict[str, list[NamedFactor]] = field(default_factory=dict, init=False, repr=False)  # as `_training`
+    _identities: dict[int, Severity] = field(default_factory=dict, init=False, repr=False)  # by scenario
+    _cells: dict[tuple[int, tuple[Severity, ...]], CellLaw] = field(default_factory=dict, init=False, repr=False)
+
+    def base(self, settings: PromptSettings) -> PromptLaw:
+        """Return the unshifted law of some of the suite's prompt settings."""
+        key = repr(replace(settings, n_prompts=0, seeds=()))  # how many are drawn is no part of the law
+        if key not in self._base:
+            self._base[key] = base_law(settings, self.suite.folder)
+        return self._base[key]
+
+    def training(self, spec: ModelSpec | None = None) -> PromptLaw:
+        """Return the law that the suite's learners, or one of its models, were trained under."""
+        own = None if spec is None else spec.training
+        label = spec.label if spec is not None and own is not None else ""
+        if label not in self._training:
+            settings = self.suite.training if own is None else own.over(self.suite.training)
+            self._training[label] = self._training_law(settings, label)
+        return self._training[label]
+
+    def _training_law(self, training: TrainingSettings, label: str) -> PromptLaw:
+        law = self.base(self.suite.prompts)
+        n_context = training.n_context if training.n_context is not None else law.sizes.n_context
+        law = replace(law, sizes=Sizes((n_context,)))
+        if training.noise_std is not None:
+            law = law.with_noise(GaussianNoise(training.noise_std**2))
+        whose = f"training of model {label!r}" if label else "[training]"
+
+        def refused(factor: Factor, why: str) -> SuiteError:
+            return SuiteError([f"{whose}: {factor.use} {why}"])
+
+        named = self._trained[label] = named_factors(training.factors or (), self.suite.folder, refused)
+        return shifted(law, with_dials(named, training.point))
+
+    def training_factors(self) -> list[NamedFactor]:
+        """Return the factors of the training laws, the suite's and those that a model has of its own, built."""
+        for spec in (None, *self.suite.models):
+            self.training(spec)
+        return list(itertools.chain.from_iterable(self._trained.values()))
+
+    def training_problems(self) -> list[str]:
+        """Return why the training laws of the suite and of its models cannot be had, each with its file and line."""
+        suite = self.suite
+        try:
+            self.base(suite.prompts)
+        except PluginError:
+            return []  # told of the prompts themselves
+        problems: list[str] = []
+        asked = [(suite.training, None), *((spec.training, spec) for spec in suite.models if spec.training is not None)]
+        for settings, spec in asked:
+            if problems and settings.factors is None:
+                continue  # its scenarios are the suite's, which were refused
+            try:
+                self.training(spec)
+            except (PluginError, SuiteError, ValueError) as error:
+                problems.append(f"{settings.where}: {error}")
+        return problems
+
+    def cell(self, prompt_set: PromptSet) -> CellLaw:
+        """Return the law that a prompt set draws from."""
+        key = (prompt_set.scenario, prompt_set.place.severities)
+        if key not in self._cells:
+            self._cells[key] = self._made_cell(prompt_set)
+        return self._cells[key]
+
+    def _made_cell(self, prompt_set: PromptSet) -> CellLaw:
+        index, spec = prompt_set.scenario, self.suite.scenarios[prompt_set.scenario]
+        base = self.base(spec.prompts)
+        factors = with_dials(self.factors(index), prompt_set.place.severities)
+        law = shifted(base, factors)
+        problem = _law_problem(law)
+        if problem:
+            raise SuiteError([f"scenario {spec.label!r} at {prompt_set.place.label or 'no severity'}: {problem}"])
+        identity = None if len(factors) > 1 else prompt_set.place.severity == self._identity(index)
+        return CellLaw(law, identity, self._headline(factors, base, law))
+
+    def factors(self, scenario: int) -> list[NamedFactor]:
+        """Return the factors of one of the suite's scenarios, built; what one refuses is told with its label."""
+        spec = self.suite.scenarios[scenario]
+        if scenario not in self._factors:
+            self._factors[scenario] = named_factors(spec.factors, self.suite.folder, _labelled(spec))
+        return self._factors[scenario]
+
+    def _headline(self, factors: list[SetFactor], base: PromptLaw, law: PromptLaw) -> int:
+        """Return the size that summaries show: a scenario's own, else that of a prompt of the training length."""
+        wanted = self.training().sizes.n_context
+        at_training_size = replace(base, sizes=Sizes((wanted,)))
+        for item in factors:
+            declared = item.named.headline_size(base)
+            if declared is not None:
+                wanted = declared
+            elif item.place(base)[0] == STAGES.index("sizes"):
+                wanted = item.shift(at_training_size).sizes.n_context
+        return min(law.sizes.context_sizes, key=lambda size: (abs(size - wanted), size))
+
+    def _identity(self, scenario: int) -> Severity:
+        """Return the severity at which a scenario of one factor leaves its unshifted law as it is."""
+        if scenario not in self._identities:
+            (named,) = self.factors(scenario)
+            self._identities[scenario] = named.identity(self.base(self.suite.scenarios[scenario].prompts))
+        return self._identities[scenario]
+
+    def identities(self) -> dict[str, float]:
+        """Return the unshifted severity of every scenario that has one; products have none."""
+        scenarios = enumerate(self.suite.scenarios)
+        found = {spec.label: self._identity(index) for index, spec in scenarios if len(spec.factors) == 1}
+        return {label: float(severity) for label, severity in found.items() if severity is not None}
 
 
 def _labelled(spec: ScenarioSpec) -> Callable[[Factor, str], SuiteError]:
     """Return how a refusal of one of its factors is told: with the scenario's label."""
     return lambda _, why: SuiteError([f"scenario {spec.label!r} {why}"])
-
-
-def cell_law(suite: Suite, prompt_set: PromptSet) -> CellLaw:
-    """Return the law that a prompt set draws from; SuiteError when it cannot be had."""
-    spec = suite.scenarios[prompt_set.scenario]
-    base = base_law(spec.prompts, suite.folder)
-    law = shifted(suite, spec, base, prompt_set.place.severities)
-    problem = _law_problem(law)
-    if problem:
-        raise SuiteError([f"scenario {spec.label!r} at {prompt_set.place.label or 'no severity'}: {problem}"])
-    is_product = len(spec.factors) > 1
-    identity = None if is_product else prompt_set.place.severity == _identity(suite, spec, base)
-    return CellLaw(law, identity, _headline(suite, spec, base, law, prompt_set.place.severities))
 
 
 def _law_problem(law: PromptLaw) -> str | None:
@@ -156,40 +221,8 @@ def _law_problem(law: PromptLaw) -> str | None:
     return None
 
 
-def _headline(suite: Suite, spec: ScenarioSpec, base: PromptLaw, law: PromptLaw, point: tuple[Severity, ...]) -> int:
-    """Return the context size that summaries show: a scenario's own, else that of a prompt of the training length."""
-    wanted = training_law(suite).sizes.n_context
-    named = _of_spec(suite, spec, point)
-    at_training_size = replace(base, sizes=Sizes((wanted,)))
-    for item in named:
-        declared = item.headline_size(base)
-        if declared is not None:
-            wanted = declared
-        elif item.place(base)[0] == STAGES.index("sizes"):
-            wanted = item.shift(at_training_size).sizes.n_context
-    return min(law.sizes.context_sizes, key=lambda size: (abs(size - wanted), size))
-
-
-def _identity(suite: Suite, spec: ScenarioSpec, base: PromptLaw) -> Severity:
-    """Return the severity at which a scenario of one factor leaves `base` as it is."""
-    (named,) = _of_spec(suite, spec, spec.points[0])
-    return named.identity(base)
-
-
-def _of_spec(suite: Suite, spec: ScenarioSpec, point: tuple[Severity, ...]) -> list[NamedFactor]:
-    """Return the factors of a scenario of a suite, built; what one refuses is told with the scenario's label."""
-    return named_factors(spec.factors, point, suite.folder, _labelled(spec))
-
-
-def identities(suite: Suite) -> dict[str, float]:
-    """Return the unshifted severity of every scenario of a suite that has one; products have none."""
-    single = [spec for spec in suite.scenarios if len(spec.factors) == 1]
-    found = {spec.label: _identity(suite, spec, base_law(spec.prompts, suite.folder)) for spec in single}
-    return {label: float(severity) for label, severity in found.items() if severity is not None}
-
-
 def prompt_digest(suite: Suite, prompt_set: PromptSet) -> str:
     """Return the digest of all prompts of a set, as a run's manifest holds it; draws them and keeps none."""
-    law = cell_law(suite, prompt_set).law
+    law = SuiteLaws(suite).cell(prompt_set).law
     blocks = range(prompt_set.n_blocks)
     return combined_digest(law.draw(Streams(prompt_set.seed, block)).digest for block in blocks)

@@ -32,47 +32,27 @@ class NamedFactor:
 
     factor: Factor
     scenario: Scenario
-    severity: Severity
     name: str
+    foreign: bool  # from outside icl-bench
     refused: Callable[[Factor, str], DocumentError]
-
-    def shift(self, law: PromptLaw) -> PromptLaw:
-        """Return the shifted law; what the scenario raises becomes its refusal."""
-        shifted = self._asked(lambda: self.scenario.shift(law.under(self.name), self.severity))
-        if not isinstance(shifted, PromptLaw):
-            raise self.refused(self.factor, f"shift: expected a PromptLaw, got {type(shifted).__name__}")
-        if not isinstance(shifted.sizes, Sizes):
-            raise self.refused(self.factor, f"shift: sizes: expected Sizes, got {type(shifted.sizes).__name__}")
-        return shifted.under("")
 
     def identity(self, law: PromptLaw) -> Severity:
         """Return the severity at which the scenario leaves a law as it is, None when there is none."""
-        identity = self._asked(lambda: self.scenario.identity(law), at="")
+        identity = self.asked(lambda: self.scenario.identity(law))
         if identity is not None and (isinstance(identity, bool) or not isinstance(identity, int | float)):
             raise self.refused(self.factor, f"identity: expected a number or None, got {identity!r}")
         return identity
 
-    def changes(self, law: PromptLaw) -> bool:
-        """Tell whether the severity is another than the unshifted one."""
-        identity = self.identity(law)
-        return identity is None or self.severity != identity
-
     def headline_size(self, law: PromptLaw) -> int | None:
         """Return the context size that summaries show under the scenario, where it has one of its own."""
         own = getattr(self.scenario, "headline_size", None)
-        size = self._asked(lambda: own(law), at="") if callable(own) else None
+        size = self.asked(lambda: own(law)) if callable(own) else None
         if size is not None and not isinstance(size, int):
             raise self.refused(self.factor, f"headline_size: expected a whole number or None, got {size!r}")
         return size
 
-    def place(self, law: PromptLaw) -> tuple[int, bool]:
-        """Return where the factor comes in a product: by stage, and what replaces a part before what wraps it."""
-        stage = self._asked(lambda: stage_of(self.scenario, law, law if _declared(self.scenario) else self.shift(law)))
-        return STAGES.index(stage), not getattr(self.scenario, "replaces", False)
-
-    def _asked(self, question: Callable[[], Any], at: str | None = None) -> Any:
-        """Return the answer; what is raised becomes the scenario's refusal, told with the severity unless `at` is."""
-        at = f"at severity {self.severity}" if at is None else at
+    def asked(self, question: Callable[[], Any], at: str = "") -> Any:
+        """Return the answer; what is raised becomes the scenario's refusal, told with what it was asked `at`."""
         try:
             return question()
         except DocumentError:
@@ -81,6 +61,38 @@ class NamedFactor:
             raise self.refused(self.factor, f"{at}: {error}") from error
         except (Exception, SystemExit) as error:
             raise self.refused(self.factor, f"{at} fails: {type(error).__name__}: {error}".strip()) from error
+
+
+@dataclass(frozen=True, slots=True)
+class SetFactor:
+    """One factor of a product with its dial set."""
+
+    named: NamedFactor
+    severity: Severity
+
+    def shift(self, law: PromptLaw) -> PromptLaw:
+        """Return the shifted law; what the scenario raises becomes its refusal."""
+        named = self.named
+        shifted = self._asked(lambda: named.scenario.shift(law.under(named.name), self.severity))
+        if not isinstance(shifted, PromptLaw):
+            raise named.refused(named.factor, f"shift: expected a PromptLaw, got {type(shifted).__name__}")
+        if not isinstance(shifted.sizes, Sizes):
+            raise named.refused(named.factor, f"shift: sizes: expected Sizes, got {type(shifted.sizes).__name__}")
+        return shifted.under("")
+
+    def changes(self, law: PromptLaw) -> bool:
+        """Tell whether the severity is another than the unshifted one."""
+        identity = self.named.identity(law)
+        return identity is None or self.severity != identity
+
+    def place(self, law: PromptLaw) -> tuple[int, bool]:
+        """Return where the factor comes in a product: by stage, and what replaces a part before what wraps it."""
+        scenario = self.named.scenario
+        stage = self._asked(lambda: stage_of(scenario, law, law if _declared(scenario) else self.shift(law)))
+        return STAGES.index(stage), not getattr(scenario, "replaces", False)
+
+    def _asked(self, question: Callable[[], Any]) -> Any:
+        return self.named.asked(question, f"at severity {self.severity}")
 
 
 def _declared(scenario: Scenario) -> bool:
@@ -94,37 +106,44 @@ def shifted_by(
     folder: Path,
     refused: Callable[[Factor, str], DocumentError],
 ) -> PromptLaw:
-    """Return `law` shifted by every factor; where one refuses its severity, raise `refused(factor, why)`.
+    """Build the factors and return `law` shifted by them; where a severity is refused, raise `refused(factor, why)`."""
+    return shifted(law, with_dials(named_factors(factors, folder, refused), point))
+
+
+def shifted(law: PromptLaw, factors: Sequence[SetFactor]) -> PromptLaw:
+    """Return `law` shifted by every factor of a product; what one refuses is raised as it says.
 
     Factors are applied by stage, within a stage what replaces a base part before what wraps it, else as listed. Two
     that replace the same part are refused: the first would be lost.
     """
-    named = named_factors(factors, point, folder, refused)
-    order = {item.name: item.place(law) for item in named}
+    order = {item.named.name: item.place(law) for item in factors}
     replacing: dict[int, str] = {}
-    for item in named:
-        stage, wraps = order[item.name]
+    for item in factors:
+        named = item.named
+        stage, wraps = order[named.name]
         if wraps or not item.changes(law):
             continue
         if stage in replacing:
             why = f"and {replacing[stage]} put another law in the same place, the first would be lost: expected one"
-            raise refused(item.factor, why)
-        replacing[stage] = item.name
-    for item in sorted(named, key=lambda item: order[item.name]):
+            raise named.refused(named.factor, why)
+        replacing[stage] = named.name
+    for item in sorted(factors, key=lambda item: order[item.named.name]):
         law = item.shift(law)
     return law
 
 
+def with_dials(named: Sequence[NamedFactor], point: Sequence[Severity]) -> list[SetFactor]:
+    """Return factors with their dials set to a point, one severity per factor."""
+    return [SetFactor(item, severity) for item, severity in zip(named, point, strict=True)]
+
+
 def named_factors(
-    factors: Sequence[Factor],
-    point: Sequence[Severity],
-    folder: Path,
-    refused: Callable[[Factor, str], DocumentError],
+    factors: Sequence[Factor], folder: Path, refused: Callable[[Factor, str], DocumentError]
 ) -> list[NamedFactor]:
     """Build the factors of a product, in the order listed; the second of a name is `name#2`, identities included."""
     seen: Counter[str] = Counter()
     named = []
-    for factor, severity in zip(factors, point, strict=True):
+    for factor in factors:
         scenario: Scenario = loading.build("scenarios", factor.use, factor.arguments, folder)
         missing = told(scenario_problem, scenario)
         if missing:
@@ -134,7 +153,7 @@ def named_factors(
         if seen[name] > 1 and getattr(scenario, "once", False):
             raise refused(factor, "sets a value: a second one in a product would undo the first; expected one of them")
         unique = name if seen[name] == 1 else f"{name}#{seen[name]}"
-        named.append(NamedFactor(factor, scenario, severity, unique, refused))
+        named.append(NamedFactor(factor, scenario, unique, catalogue.is_foreign("scenarios", factor.use), refused))
     return named
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from icl_bench import __version__
 from icl_bench.cli.compare import compare
 from icl_bench.cli.doctor import doctor
 from icl_bench.cli.list import list_entries
@@ -14,6 +13,7 @@ from icl_bench.cli.run import run
 from icl_bench.cli.show import show
 from icl_bench.cli.train import train
 from icl_bench.cli.validate import validate
+from icl_bench.version import __version__
 
 EPILOG = (
     "Exit codes: 0 pass, 1 regression or failed verification, 2 bad usage or bad file, 3 not comparable,"

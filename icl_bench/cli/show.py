@@ -162,7 +162,7 @@ def _severity(value: float | None) -> str:
 
 def _exact_risk(name: str) -> str:
     """Return whether the model's risk has a closed form given the covariates, with its default arguments."""
-    from icl_bench.assemble import bound
+    from icl_bench.assembly.plugins import bound
     from icl_bench.errors import IclBenchError
     from icl_bench.plugins import loading
     from icl_bench.plugins.protocols import LinearLearner

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from icl_bench.assemble import build_metrics, is_foreign, model_digest
-from icl_bench.assembly.laws import CellLaw, cell_law
+from icl_bench.assembly.laws import CellLaw
+from icl_bench.assembly.resolved import Resolved
 from icl_bench.errors import NoClosedForm
-from icl_bench.evaluate.asking import Asker, Conditions, models_of
+from icl_bench.evaluate.asking import Asker, Conditions
 from icl_bench.evaluate.failures import Failure, caught
 from icl_bench.evaluate.looked_up import unsaid
 from icl_bench.evaluate.losses import Losses, losses_of, stored_columns, stored_metrics
@@ -22,7 +22,6 @@ from icl_bench.plugins.protocols import Metric
 from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.seeding import Streams
 from icl_bench.statistics.looked_up import Unsaid
-from icl_bench.suite import Suite
 from icl_bench.tables.schema import LOOKED_UP_COLUMN, PROMPTS
 from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader
 
@@ -38,7 +37,7 @@ def with_bayes(law: PromptLaw, draw: Draw) -> Draw:
 
 
 def evaluate_block(
-    suite: Suite,
+    resolved: Resolved,
     block: Block,
     run_digest: str,
     conditions: Conditions,
@@ -50,18 +49,17 @@ def evaluate_block(
     `given_up` holds models not to be asked, with their status and message (they took a worker down); `before` is told
     the model about to be asked. `(prompts)` among the models stands for the losses of the prompts alone.
     """
-    cell = cell_law(suite, block.prompt_set)
-    metrics = build_metrics(suite)
+    cell, metrics = resolved.laws.cell(block.prompt_set), resolved.metrics
     columns = stored_columns(metrics)
     try:
         with caught(conditions.time_limit, "drawing prompts: "):
             draw = with_bayes(cell.law, cell.law.draw(Streams(block.prompt_set.seed, block.block)))
             left_open = unsaid(draw)
     except Failure as failure:
-        return _undrawn(suite, block, run_digest, cell, columns, failure)
+        return _undrawn(resolved, block, run_digest, cell, columns, failure)
     if left_open is not None:
         columns = (*columns, LOOKED_UP_COLUMN)
-    asker = Asker(models_of(suite, run_digest), cell, draw, conditions)
+    asker = Asker(resolved, cell.law, draw, conditions)
     outcomes: list[ModelOutcome] = []
     losses: dict[str, dict[str, NDArray[np.float32]]] = {}
     for label in block.models:
@@ -74,8 +72,9 @@ def evaluate_block(
             losses[label] = found.columns
         except Failure as failure:
             status, message = failure.status, failure.message
-        digest = "" if label == PROMPTS else model_digest(suite, asker.models.specs[label])
-        outcomes.append(ModelOutcome(label, digest, status, message, seconds, found.absent, found.tails))
+        outcomes.append(
+            ModelOutcome(label, _digest(resolved, label), status, message, seconds, found.absent, found.tails)
+        )
     header = _header(block, run_digest, cell, draw.digest, draw.cluster_size, columns, outcomes)
     return Unit(header, losses)
 
@@ -106,15 +105,19 @@ def _header(
 
 
 def _undrawn(
-    suite: Suite, block: Block, run_digest: str, cell: CellLaw, columns: tuple[str, ...], failure: Failure
+    resolved: Resolved, block: Block, run_digest: str, cell: CellLaw, columns: tuple[str, ...], failure: Failure
 ) -> Unit:
     """Return a block that could not be drawn: what a part of the law raised is what became of every model."""
-    digests = {spec.label: model_digest(suite, spec) for spec in suite.models}
     outcomes = [
-        ModelOutcome(label, digests.get(label, ""), failure.status, failure.message, None, {}, {})
+        ModelOutcome(label, _digest(resolved, label), failure.status, failure.message, None, {}, {})
         for label in block.models
     ]
     return Unit(_header(block, run_digest, cell, "", 1, columns, outcomes), {})
+
+
+def _digest(resolved: Resolved, label: str) -> str:
+    """Return the digest of a model, or none where no model is asked."""
+    return "" if label == PROMPTS else resolved.digest(label)
 
 
 def _ask(
@@ -126,7 +129,7 @@ def _ask(
         unanswered = Prediction(torch.full_like(asker.draw.targets.query_y, torch.nan))  # it is nobody's to read
         answer = asker.answer(_NoModel(), unanswered)
         return losses_of(answer, stored_metrics(metrics, needs_model=False), rows, limit), None
-    probe = block.block == 0 and is_foreign(asker.models.specs[label])
+    probe = block.block == 0 and asker.resolved.models[label].foreign
     answer, seconds = asker.ask(label, probe)
     losses = losses_of(answer, stored_metrics(metrics, needs_model=True), rows, limit)
     if left_open is not None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from icl_bench import __version__
 from icl_bench.checkpoints.card import Card, DataLaw, plain_arguments
 from icl_bench.checkpoints.card import Recipe as RecipeCard
 from icl_bench.digests import combined_digest
@@ -19,6 +18,7 @@ from icl_bench.plugins import loading
 from icl_bench.provenance import usable_cores
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.recipe import Component, Recipe
+from icl_bench.version import __version__
 
 
 def card_of(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from icl_bench.assembly.laws import cell_law
+from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.errors import NoClosedForm, RecipeError
 from icl_bench.laws.law import PromptLaw
 from icl_bench.networks.learner import Learner
@@ -65,8 +65,9 @@ def tuning_sets(evaluation: Evaluation, law: PromptLaw) -> list[TuningSet]:
     sets = [tuning_set("base", "", law, evaluation.n_prompts)]
     if evaluation.suite is not None:
         suite = load_suite(evaluation.suite)
+        laws = SuiteLaws(suite)
         for prompt_set in make_plan(suite).prompt_sets:
-            shifted = cell_law(suite, prompt_set).law
+            shifted = laws.cell(prompt_set).law
             sets.append(tuning_set(prompt_set.place.scenario, prompt_set.place.label, shifted, evaluation.n_prompts))
     return sets
 
