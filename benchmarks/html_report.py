@@ -115,6 +115,7 @@ def _rows(
         "scenario": [scenario] * count,
         "severity": [severity] * count,
         "severity_label": [text] * count,
+        "severities": [[severity]] * count,
         "identity": [severity is None] * count,
         "seed": np.zeros(count, dtype=np.int64),
         "context_size": contexts,
