@@ -570,3 +570,39 @@ def test_the_theme_works_where_storage_is_refused(browser, page_file):
         page.value("document.getElementById('theme').click()")
         assert page.value("document.documentElement.dataset.theme") == "dark"
         assert_undisturbed(page)
+
+
+NEGATIVE = '''
+from icl_bench import PlainMetric
+
+class Surprise(PlainMetric):
+    """Logarithm of the miss."""
+
+    unit, direction, can_be_negative = "nat", "lower", True
+
+    def losses(self, answer):
+        return ((answer.prediction.mean - answer.targets.query_y).abs() + 0.01).log() - 9.0
+'''
+
+
+def test_a_metric_that_may_be_negative_is_drawn_as_it_is(browser, tmp_path):
+    (tmp_path / "own.py").write_text(OWN + NEGATIVE)
+    (tmp_path / "negative.toml").write_text(SUITE.partition("[metrics]")[0] + '[metrics]\nuse = ["./own.py:Surprise"]')
+    summary = summarise(run_suite(tmp_path / "negative.toml", tmp_path / "run").path)
+    expected = [entry.shown.value for entry in summary.points[0].entries.values()]
+    assert max(expected) < 0.0
+    with browser.page(written(tmp_path, summary)) as page:
+        page.wait(READY)
+        for plot in ("severity-plot", "size-plot", "map-plot"):
+            page.seen(plot)
+        for plot in ("severity-plot", "size-plot"):
+            assert page.value(f"document.getElementById('{plot}').layout.yaxis.type") == "linear"
+            assert page.value(f"document.getElementById('{plot}').layout.yaxis.title.text") == "Surprise [nat]"
+        assert page.value("document.getElementById('size-scenario').value") == "base"
+        lines = page.value(
+            "document.getElementById('size-plot').data.filter((t) => t.y && t.mode !== 'none').map((t) => t.y.at(-1))"
+        )
+        assert sorted(lines) == pytest.approx(sorted(expected), rel=1e-5)
+        shades = page.value("document.getElementById('map-plot').data[0].z.flat()")
+        assert max(shade for shade in shades if shade is not None) < 0.0
+        assert "darker is better" in page.value("document.getElementById('map-caption').textContent")
