@@ -36,13 +36,18 @@ OF_ENTRY = tuple(name for name in FIELDS if name not in (*OF_RUN, *OF_POINT))
 
 
 def rounded(value: Any) -> Any:
-    """Return nested plain values with floats of five significant digits, those that are not finite as None."""
+    """Return nested plain values with floats of five significant digits, those that are not finite as None.
+
+    Records become dictionaries of their fields: `asdict` would copy every value deeply before.
+    """
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {field.name: rounded(getattr(value, field.name)) for field in dataclasses.fields(value)}
     return value
 
 
@@ -106,7 +111,7 @@ def _run(name: str, summary: Summary, risks: Risks) -> dict[str, Any]:
         "references": _references(summary),
         "breakdowns": [dataclasses.asdict(item) for item in summary.breakdowns],
         "troubles": [dataclasses.asdict(item) for item in summary.troubles],
-        "runScores": rounded(dataclasses.asdict(summary.run_scores)),
+        "runScores": rounded(summary.run_scores),
     }
 
 
