@@ -240,6 +240,19 @@ class Question:
         return float(zero.columns["squared_error"].mean())
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The models of a suite, built once, and the law that they were trained under."""
+
+    suite: Suite
+    models: Mapping[str, Any]  # by label
+    training: PromptLaw
+
+    def spec(self, label: str) -> ModelSpec:
+        """Return what the suite says of a model."""
+        return next(spec for spec in self.suite.models if spec.label == label)
+
+
 def questions(run: Run, suite: Suite) -> Iterator[Question]:
     """Yield every prompt set of a finished run of one seed, with all that is stored of it."""
     units: dict[Place, list[tuple[UnitHeader, Path]]] = {}
@@ -312,10 +325,10 @@ def least_squares_risk(parameters: Parameters, context_size: int) -> float | Non
     return ols_shifted_risk(d, context_size, s2, float(ratio))
 
 
-def closed_form(suite: Suite, question: Question, cell: Cell, column: int) -> Array | float | None:
+def closed_form(asked: Asked, question: Question, cell: Cell, column: int) -> Array | float | None:
     """Return the risk given the law alone, one number a prompt or one for all; None where no formula is known."""
     parameters, size = question.parameters, cell.sizes[column]
-    spec = next(spec for spec in suite.models if spec.label == cell.model)
+    spec = asked.spec(cell.model)
     if spec.use == "bayes":
         prompts = next(other for other in question.cells if other.model == PROMPTS)
         risks = prompts.columns.get("bayes_risk")
@@ -324,7 +337,7 @@ def closed_form(suite: Suite, question: Question, cell: Cell, column: int) -> Ar
         return None  # what denies a tail index denies Gaussian designs
     if spec.use == "ols":
         return least_squares_risk(parameters, size)
-    matrix = one_layer_matrix(suite, spec, question.law)
+    matrix = one_layer_matrix(asked, cell.model, question.law)
     context, query, s2 = parameters.context, parameters.query, parameters.noise_variance
     omega = parameters.task_second_moment
     if matrix is None or context is None or query is None or omega is None or s2 is None:
@@ -332,26 +345,27 @@ def closed_form(suite: Suite, question: Question, cell: Cell, column: int) -> Ar
     return one_layer_risk(matrix, context, query, omega, s2, size).numpy()
 
 
-def one_layer_matrix(suite: Suite, spec: ModelSpec, law: PromptLaw) -> Tensor | None:
+def one_layer_matrix(asked: Asked, label: str, law: PromptLaw) -> Tensor | None:
     """Return A of a model that answers x_q . A (1/k) sum y_i x_i, in closed form or trained; None for any other."""
-    built = build_model(suite, spec)
+    built = asked.models[label]
     if isinstance(built, Checkpoint):
         learner = built.on(torch.device("cpu"))
         return learner.matrix.detach() if isinstance(learner, CornerLayer) else None
-    model = bound(built, SuiteLaws(suite).training(), law)
+    model = bound(built, asked.training, law)
     return model.matrix if isinstance(model, TrainedLayer) else None
 
 
 def compare(run: Run, suite: Suite) -> Iterator[Comparison]:
     """Yield every comparison that a finished run allows, for all cells and context sizes."""
+    asked = Asked(suite, {spec.label: build_model(suite, spec) for spec in suite.models}, SuiteLaws(suite).training())
     for question in questions(run, suite):
         for cell in question.cells:
             if cell.model != PROMPTS and "exact_risk" in cell.columns:
                 for column in range(len(cell.sizes)):
-                    yield from _compared_column(suite, question, cell, column)
+                    yield from _compared_column(asked, question, cell, column)
 
 
-def _compared_column(suite: Suite, question: Question, cell: Cell, column: int) -> Iterator[Comparison]:
+def _compared_column(asked: Asked, question: Question, cell: Cell, column: int) -> Iterator[Comparison]:
     measured, exact = (cell.columns[name][:, column] for name in ("squared_error", "exact_risk"))
     power, tail = question.power, cell.tails[column]
 
@@ -369,20 +383,20 @@ def _compared_column(suite: Suite, question: Question, cell: Cell, column: int) 
     index = tail if tail is not None else float(hill_index(measured[:, None])[0])
     if index <= (VARIANCE_EXISTS if known else LIGHT_BY_SAMPLE):
         return
-    _hold_to_bounds(suite, question, cell, column)
+    _hold_to_bounds(asked, question, cell, column)
     yield compared(GIVEN_X, measured, exact, power)
-    unconditional = closed_form(suite, question, cell, column)
+    unconditional = closed_form(asked, question, cell, column)
     if unconditional is not None:
         yield compared(CLOSED_FORM, measured, unconditional, power)
 
 
-def _hold_to_bounds(suite: Suite, question: Question, cell: Cell, column: int) -> None:
+def _hold_to_bounds(asked: Asked, question: Question, cell: Cell, column: int) -> None:
     """Raise OutOfBoundsError for an exact risk below 0, or above its cap where the model cannot diverge.
 
     Asked where the risk has a variance: beside the interpolation threshold of least squares there is no cap.
     """
     exact, unit = cell.columns["exact_risk"][:, column], question.power + (question.law.noise.variance or 0.0)
-    use = next(spec.use for spec in suite.models if spec.label == cell.model)
+    use = asked.spec(cell.model).use
     where = f"{question.prompt_set.place.name}, {cell.model}, k = {cell.sizes[column]}"
     if not bool((exact >= -ROUNDING * unit).all()):
         raise OutOfBoundsError(f"{where}: an exact risk of {exact.min():.3g}, expected none below 0")

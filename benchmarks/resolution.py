@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from icl_bench import catalogue
 from icl_bench.plan import make_plan
+from icl_bench.plugins import loading
 from icl_bench.run import run_suite
 from icl_bench.suite import with_n_prompts
 from icl_bench.suite_file import load_suite
@@ -71,8 +71,8 @@ def counted() -> Iterator[Counted]:
     """Count what is built and digested inside."""
     count = Counted()
     with ExitStack() as stack:
-        build = count.counting(catalogue.build, lambda kind, *_: f"built: {kind}")
-        stack.enter_context(mock.patch.object(catalogue, "build", build))
+        build = count.counting(loading.build, lambda kind, *_: f"built: {kind}")
+        stack.enter_context(mock.patch.object(loading, "build", build))
         for name in DIGESTS:
             for module, function in list(_homes(name)):
                 taken = count.counting(function, lambda *_, name=name: f"taken: {name}")

@@ -36,7 +36,7 @@ def score_run(
     columns = tuple(MetricColumns(label, card) for label, card in manifest.metric_cards.items())
     finished = dict(_finished_cells(suite, folder))
     jobs = [
-        ScoringJob(place, suite.name, suite.version, columns, cells) for place, cells in enumerate(finished.values())
+        ScoringJob(number, suite.name, suite.version, columns, cells) for number, cells in enumerate(finished.values())
     ]
     rows = _judged_rows(_in_order(pool.map(score_prompt_set, jobs, None)), note)
     write_scores(folder.path / "scores.parquet", list(itertools.chain.from_iterable(rows)))
@@ -88,12 +88,12 @@ def _judged_rows(scored_sets: Iterable[ScoredSet], note: Callable[[str], None]) 
 def _in_order(outcomes: Iterable[Outcome]) -> Iterator[ScoredSet]:
     """Yield scored prompt sets in the order of the run, whichever is done first: sums then have the same last bits."""
     waiting: dict[int, ScoredSet] = {}
-    place = 0
+    number = 0
     for outcome in outcomes:
-        waiting[outcome.job.place] = outcome.value or score_prompt_set(outcome.job)  # here, should a worker have died
-        while place in waiting:
-            yield waiting.pop(place)
-            place += 1
+        waiting[outcome.job.number] = outcome.value or score_prompt_set(outcome.job)  # here, should a worker have died
+        while number in waiting:
+            yield waiting.pop(number)
+            number += 1
 
 
 def _finished_cells(suite: Suite, folder: RunFolder) -> Iterator[tuple[PromptSet, dict[str, list[Stored]]]]:

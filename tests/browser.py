@@ -31,7 +31,7 @@ FLAGS = (
     "--remote-debugging-pipe",
     "about:blank",
 )
-PATIENCE = 30.0  # seconds for one answer
+PATIENCE = 300.0  # seconds for one answer: only a hang takes as long
 
 
 def find_chromium() -> str | None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
-import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
 from icl_bench import read_run
-from icl_bench.cli.main import app
+from tests.command import MAIN, command, process
+from tests.small_suites import suite_text
 
 MODELS = """
 import os, sys, time
@@ -51,6 +49,12 @@ class Hangs(Good):
                 time.sleep(0.01)
         except Exception:
             return Prediction(prompts.query_x.sum(-1))
+
+class IsOutOfTime(Hangs):
+    def predict(self, prompts):
+        import signal
+        signal.setitimer(signal.ITIMER_REAL, 0.1)  # the alarm of its time limit, brought forward
+        return super().predict(prompts)
 
 class HangsInNativeCode(Good):
     def predict(self, prompts):
@@ -93,7 +97,7 @@ EXPECTED = {
     "Raises": ("error", "RuntimeError: the weights are missing"),
     "RaisesWhenBuilt": ("error", "OSError: no such checkpoint"),
     "Exits": ("error", "SystemExit: 3"),
-    "Hangs": ("timeout", "no answer within 1.5 s"),
+    "IsOutOfTime": ("timeout", "no answer within 600 s"),
     "ChangesItsInput": ("error", "changes its input"),
     "LeaksBetweenQueries": ("error", "depends on other queries"),
     "ReadsLaterExamples": ("error", "depends on examples after its first 0"),
@@ -104,22 +108,14 @@ EXPECTED = {
 
 def suite_with(tmp_path: Path, *models: str) -> Path:
     (tmp_path / "models.py").write_text(MODELS)
-    listed = "\n".join(f'[[models]]\nuse = "./models.py:{name}"' for name in models)
     path = tmp_path / "suite.toml"
     path.write_text(
-        f"""[suite]
-name = "bad"
-version = 1
-[prompts]
-n_dims = 3
-context_sizes = [0, 2, 4]
-n_prompts = 256
-{listed}
-[[scenarios]]
-use = "base"
-[metrics]
-use = ["squared_error"]
-"""
+        suite_text(
+            "bad",
+            prompts={"noise_std": None},
+            models=[f"./models.py:{name}" for name in models],
+            metrics=["squared_error"],
+        )
     )
     return path
 
@@ -131,8 +127,7 @@ def rows(folder: Path) -> dict[str, list[dict[str, object]]]:
 
 def test_each_failure_is_a_row_and_the_others_are_not_touched(tmp_path: Path) -> None:
     suite = suite_with(tmp_path, "Good", *EXPECTED)
-    arguments = ["run", str(suite), "--out", str(tmp_path / "out"), "--executor", "serial", "--time-limit", "1.5"]
-    result = CliRunner().invoke(app, arguments)
+    result = command("run", suite, "--out", tmp_path / "out", "--executor", "serial")
     assert result.exit_code == 4, result.output
     found = rows(tmp_path / "out")
     assert [row["status"] for row in found["Good"]] == ["ok"] * 3
@@ -145,27 +140,30 @@ def test_each_failure_is_a_row_and_the_others_are_not_touched(tmp_path: Path) ->
 
 def test_a_model_that_has_bind_alone_is_asked_through_what_that_returns(tmp_path: Path) -> None:
     suite = suite_with(tmp_path, "Good", "BoundAlone")
-    for command in (["run", "--executor", "serial", "--out", str(tmp_path / "out")], ["validate"]):
-        result = CliRunner().invoke(app, [*command, str(suite)])
+    for arguments in (["run", "--executor", "serial", "--out", tmp_path / "out"], ["validate"]):
+        result = command(*arguments, suite)
         assert result.exit_code == 0, result.output
     found = rows(tmp_path / "out")
     assert [row["mean"] for row in found["BoundAlone"]] == [row["mean"] for row in found["Good"]]
-    shown = CliRunner().invoke(app, ["show", str(tmp_path / "models.py:BoundAlone")])
+    shown = command("show", str(tmp_path / "models.py:BoundAlone"))
     assert "BoundAlone (model)" in shown.output
 
 
-def test_a_worker_that_dies_or_never_returns_is_replaced(tmp_path: Path, icl_bench) -> None:  # type: ignore[no-untyped-def]
+def test_a_model_that_hangs_is_ended_at_its_time_limit(tmp_path: Path) -> None:
+    suite = suite_with(tmp_path, "Hangs")
+    result = command("run", suite, "--out", tmp_path / "out", "--executor", "serial", "--time-limit", "0.5")
+    assert result.exit_code == 4, result.output
+    (row,) = rows(tmp_path / "out")["Hangs"]
+    assert (row["status"], row["mean"]) == ("timeout", None)
+    assert "no answer within 0.5 s" in str(row["message"])
+
+
+def test_a_worker_that_dies_or_never_returns_is_replaced(tmp_path: Path) -> None:
+    """A model has six seconds, more than any load takes away; a block of three models has nine."""
     suite = suite_with(tmp_path, "Good", "KillsItsProcess", "HangsInNativeCode")
-    environment_limits = ["--time-limit", "1", "--workers", "2", "--out", "out"]
-    code = "import icl_bench.execution as e; e.GRACE_SECONDS = 5.0; from icl_bench.cli.main import main; main()"
-    done = subprocess.run(
-        [os.sys.executable, "-c", code, "run", str(suite), *environment_limits],  # type: ignore[attr-defined]
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
-    )
+    options = ["--time-limit", "6", "--workers", "2", "--out", "out"]
+    code = f"import icl_bench.execution as e; e.GRACE_SECONDS = -15.0; {MAIN}"
+    done = process("run", suite, *options, code=code, folder=tmp_path)
     assert done.returncode == 4, done.stderr
     found = rows(tmp_path / "out")
     assert [row["status"] for row in found["Good"]] == ["ok"] * 3
@@ -175,7 +173,7 @@ def test_a_worker_that_dies_or_never_returns_is_replaced(tmp_path: Path, icl_ben
 
 
 def test_validate_names_what_each_model_breaks(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["validate", str(suite_with(tmp_path, "Good", "LeaksBetweenQueries")), "--json"])
+    result = command("validate", suite_with(tmp_path, "Good", "LeaksBetweenQueries"), "--json")
     assert result.exit_code == 2
     found = json.loads(result.stdout)
     assert [problem["what"] for problem in found["problems"]] == ["model LeaksBetweenQueries"]
@@ -189,7 +187,7 @@ def test_validate_names_what_each_model_breaks(tmp_path: Path) -> None:
 def test_a_model_file_that_cannot_be_used_is_refused(code: str, said: str, tmp_path: Path) -> None:
     suite = suite_with(tmp_path, "Good")
     (tmp_path / "models.py").write_text(code)
-    result = CliRunner().invoke(app, ["run", str(suite), "--out", str(tmp_path / "out")])
+    result = command("run", suite, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert said in result.stderr
 
@@ -199,13 +197,13 @@ def test_a_repaired_model_is_asked_again_and_nothing_else_is(tmp_path: Path) -> 
     suite = suite_with(tmp_path, "Good")
     suite.write_text(suite.read_text().replace("[[scenarios]]", '[[models]]\nuse = "./one.py:M"\n[[scenarios]]'))
     arguments = ["run", str(suite), "--out", str(tmp_path / "out"), "--executor", "serial"]
-    assert CliRunner().invoke(app, arguments).exit_code == 4
+    assert command(*arguments).exit_code == 4
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "losses").glob("*.parquet")}
     (tmp_path / "one.py").write_text(
         "from icl_bench import Prediction\nclass M:\n"
         "    def predict(self, prompts):\n        return Prediction(prompts.query_x[:, :, 0])\n"
     )
-    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert command(*arguments).exit_code == 0
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "losses").glob("*.parquet")}
     assert before.items() <= after.items()
     assert len(after) == len(before) + 1
@@ -213,7 +211,7 @@ def test_a_repaired_model_is_asked_again_and_nothing_else_is(tmp_path: Path) -> 
 
 
 def refused(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = command(*arguments)
     assert result.exit_code == 2, (result.exit_code, result.output)
     assert "Traceback" not in result.output
     return result.stderr
@@ -221,7 +219,7 @@ def refused(*arguments: object) -> str:
 
 def test_a_folder_of_another_suite_is_refused_and_kept(small_suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert CliRunner().invoke(app, ["run", str(small_suite), "--out", str(out), "--executor", "serial"]).exit_code == 0
+    assert command("run", small_suite, "--out", out, "--executor", "serial").exit_code == 0
     kept = (out / "scores.parquet").read_bytes()
     other = tmp_path / "other.toml"
     other.write_text(small_suite.read_text().replace('"small"', '"other"'))
@@ -243,11 +241,11 @@ def test_an_edited_scenario_file_asks_another_question(small_suite: Path, tmp_pa
     own = '"./shift.py:Shift"\nname = "covariate/own"'
     small_suite.write_text(small_suite.read_text().replace('"covariate/scale"', own).replace("[2.0]", "[1.0]"))
     arguments = ["run", str(small_suite), "--out", str(tmp_path / "out"), "--executor", "serial"]
-    assert CliRunner().invoke(app, arguments).exit_code == 0
-    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert command(*arguments).exit_code == 0
+    assert command(*arguments).exit_code == 0
     (tmp_path / "shift.py").write_text(code.replace("2.0", "3.0"))
     assert "(or their files)" in refused(*arguments)
-    assert CliRunner().invoke(app, [*arguments, "--fresh"]).exit_code == 0
+    assert command(*arguments, "--fresh").exit_code == 0
 
 
 def test_a_folder_that_is_no_run_is_left_alone(small_suite: Path, tmp_path: Path) -> None:
@@ -286,13 +284,13 @@ def test_a_full_disk_keeps_what_was_finished(small_suite: Path, tmp_path: Path, 
         written.append(path)
 
     monkeypatch.setattr(execution, "write_unit", full_after_three)
-    result = CliRunner().invoke(app, arguments)
+    result = command(*arguments)
     assert result.exit_code == 4, result.output
     assert "free space" in result.stderr
     assert len(list((out / "losses").glob("*.parquet"))) == 3
     assert not list((out / "losses").glob(".*"))
     monkeypatch.setattr(execution, "write_unit", whole)
-    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert command(*arguments).exit_code == 0
     assert read_run(out).complete
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -15,8 +13,9 @@ import icl_bench
 from icl_bench.errors import PluginError
 from icl_bench.plugins import catalogue, loading
 from icl_bench.version import __version__
-
-ROOT = Path(__file__).parent.parent
+from tests.command import ROOT, process
+from tests.small_suites import suite_text
+from tests.toys import installed
 
 WAVE_1 = {
     "models": "zero mean bayes bayes_train ols ridge averaging gradient_descent preconditioned_gd newton_iterations"
@@ -51,7 +50,8 @@ def test_public_names_are_importable_and_documented() -> None:
 
 def test_importing_icl_bench_is_cheap() -> None:
     code = "import sys, icl_bench; print(sorted({'torch', 'numpy', 'pandas', 'sklearn'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = process(code=code)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
 
 
@@ -83,32 +83,20 @@ def test_impossible_arguments_are_refused(name: str, arguments: dict[str, object
 
 def test_a_plugin_of_an_installed_package_is_found_and_run(tmp_path: Path) -> None:
     """Entry points: what `pip install` of somebody's package leaves behind."""
-    site = tmp_path / "site"
-    info = site / "somebody-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "somebody.py").write_text(
+    source = (
         "from icl_bench import Prediction\n\n\nclass Halves:\n    '''Half the sum.'''\n\n"
         "    def predict(self, prompts):\n        return Prediction(prompts.query_x.sum(-1) / 2)\n"
     )
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[icl_bench.models]\nhalves = somebody:Halves\n")
-    suite = tmp_path / "suite.toml"
-    suite.write_text(
-        '[suite]\nname = "s"\nversion = 1\n[prompts]\nn_dims = 2\ncontext_sizes = [1]\nn_prompts = 10\n'
-        '[[models]]\nuse = "halves"\n[[scenarios]]\nuse = "base"\n'
-    )
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{site}"}
+    site = installed(tmp_path, "models", "halves = somebody:Halves", source)
+    (tmp_path / "suite.toml").write_text(suite_text(models=["halves"]))
 
-    def command(*arguments: str) -> str:
-        code = "from icl_bench.cli.main import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, cwd=tmp_path
-        )
+    def said(*arguments: str) -> str:
+        done = process(*arguments, folder=tmp_path, PYTHONPATH=f"{ROOT}{os.pathsep}{site}")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "halves" in command("list", "models")
-    assert '"status": "complete"' in command("run", "suite.toml", "--executor", "serial", "--json")
+    assert "halves" in said("list", "models")
+    assert '"status": "complete"' in said("run", "suite.toml", "--executor", "serial", "--json")
 
 
 @pytest.mark.parametrize("kind", catalogue.KINDS.values(), ids=catalogue.KINDS.keys())

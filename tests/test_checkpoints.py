@@ -49,7 +49,7 @@ from icl_bench.run import check_suite, run_suite
 from icl_bench.seeding import Streams
 from icl_bench.suite import ModelSpec
 from icl_bench.suite_file import load_suite
-from tests.conftest import ROOT
+from tests.command import ROOT
 
 GARG = Path(__file__).parent / "data" / "garg_checkpoint"
 LAW = PromptLaw(Linear(3), GaussianNoise(0.25), Sizes((0, 1, 2, 4)))

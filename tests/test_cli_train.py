@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from icl_bench.training.state import read_progress
-from tests.conftest import ROOT, Command, heed_ctrl_c
+from tests.command import PATIENCE, command, started
 from tests.test_training import RECIPE
+
+
+@pytest.fixture(autouse=True)
+def in_folder_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def written(folder: Path, steps: int) -> Path:
@@ -24,9 +27,9 @@ def written(folder: Path, steps: int) -> Path:
     return path
 
 
-def test_training_prints_where_the_checkpoint_is_and_how_far_from_bayes(icl_bench: Command, tmp_path: Path) -> None:
-    done = icl_bench("train", written(tmp_path, 40), "--device", "cpu", "--threads", "1")
-    assert done.returncode == 0, done.stderr
+def test_training_prints_where_the_checkpoint_is_and_how_far_from_bayes(tmp_path: Path) -> None:
+    done = command("train", written(tmp_path, 40), "--device", "cpu", "--threads", "1")
+    assert done.exit_code == 0, done.stderr
     assert 'use = "checkpoint"' in done.stdout
     assert "over Bayes" in done.stdout
     assert done.stderr.splitlines()[0] == "40 steps"
@@ -35,61 +38,50 @@ def test_training_prints_where_the_checkpoint_is_and_how_far_from_bayes(icl_benc
     assert {"card.toml", "weights.safetensors", "recipe.toml", "training.parquet"} <= {
         path.name for path in folder.iterdir()
     }
-    again = icl_bench("train", tmp_path / "small.toml", "--device", "cpu", "--json")
+    again = command("train", tmp_path / "small.toml", "--device", "cpu", "--json")
     assert json.loads(again.stdout)["finished"] is True
     assert "is finished" in again.stderr
 
 
-def test_the_checkpoint_is_a_model_of_a_suite(icl_bench: Command, tmp_path: Path, small_suite: Path) -> None:
+def test_the_checkpoint_is_a_model_of_a_suite(tmp_path: Path, small_suite: Path) -> None:
     text = RECIPE.replace("n_dims = 2", "n_dims = 3")
     (tmp_path / "three.toml").write_text(text)
-    icl_bench("train", tmp_path / "three.toml", "--device", "cpu", "--out", "mine")
+    command("train", tmp_path / "three.toml", "--device", "cpu", "--out", "mine")
     small_suite.write_text(
         small_suite.read_text().replace(
             '[[models]]\nuse = "zero"', '[[models]]\nuse = "checkpoint"\nname = "mine"\npath = "mine"'
         )
     )
-    done = icl_bench("run", small_suite, "--executor", "serial")
-    assert done.returncode == 0, done.stderr
+    done = command("run", small_suite, "--executor", "serial")
+    assert done.exit_code == 0, done.stderr
     assert "\nmine " in done.stdout
 
 
 def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
-    path = written(tmp_path, 100_000)
-    command = [sys.executable, "-c", "from icl_bench.cli.main import main; main()", "train", str(path)]
-    options = ["--device", "cpu", "--threads", "1", "--out", str(tmp_path / "out")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [*command, *options],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=heed_ctrl_c,
-        env=environment,
-    )
+    arguments = ["train", written(tmp_path, 100_000), "--device", "cpu", "--threads", "1", "--out"]
+    process = started(*arguments, "out", folder=tmp_path)
     assert process.stderr is not None
     assert process.stderr.readline() == "100000 steps\n"
-    time.sleep(2)
+    assert process.stderr.readline().startswith("step 20: ")
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     assert "run the same command again to continue" in errors
     assert "Traceback" not in errors
-    until = str(read_progress(tmp_path / "out" / "state.safetensors").step + 50)
-    subprocess.run([*command, *options, "--until", until], check=True, env=environment, capture_output=True)
-    straight = [*command, "--device", "cpu", "--threads", "1", "--out", str(tmp_path / "straight"), "--until", until]
-    subprocess.run(straight, check=True, env=environment, capture_output=True)
+    until = read_progress(tmp_path / "out" / "state.safetensors").step + 50
+    for folder in ("out", "straight"):
+        assert command(*arguments, folder, "--until", until).exit_code == 0
     first, second = (load_file(tmp_path / name / "state.safetensors") for name in ("out", "straight"))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_what_cannot_be_trained_says_why(icl_bench: Command, tmp_path: Path) -> None:
+def test_what_cannot_be_trained_says_why(tmp_path: Path) -> None:
     path = written(tmp_path, 40)
-    on_gpu = icl_bench("train", path, "--device", "cuda:77")
-    assert on_gpu.returncode == 2
+    on_gpu = command("train", path, "--device", "cuda:77")
+    assert on_gpu.exit_code == 2
     assert "cannot be used" in on_gpu.stderr
     (tmp_path / "file").write_text("in the way")
-    in_the_way = icl_bench("train", path, "--device", "cpu", "--out", tmp_path / "file")
-    assert in_the_way.returncode == 2
+    in_the_way = command("train", path, "--device", "cpu", "--out", tmp_path / "file")
+    assert in_the_way.exit_code == 2
     assert "give another --out" in in_the_way.stderr

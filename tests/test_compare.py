@@ -1,169 +1,31 @@
-"""`icl-bench compare`: every exit code as documented, on real runs and on synthetic ones whose truth is known."""
+"""`icl-bench compare`: every verdict and exit code as documented, on synthetic runs whose truth is known."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rich.cells import cell_len
-from typer.testing import CliRunner
 
-from icl_bench import run_suite
-from icl_bench.cli.main import app
 from icl_bench.compare.amounts import percent, size_list
-from icl_bench.compare.baseline_folder import baseline_digest
 from icl_bench.compare.changes import point_changes
 from icl_bench.compare.comparison import compare
-from icl_bench.compare.github import shortened_to
 from icl_bench.compare.judging import cell_weights
 from icl_bench.compare.pairing import pair
 from icl_bench.compare.pooling import cluster_rows, whole_clusters
 from icl_bench.compare.settings import Settings
-from icl_bench.places import Place
-from icl_bench.seeding import BLOCK_SIZE
 from icl_bench.tables.losses import open_losses
-from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
-from icl_bench.tables.metric_cards import MetricCard
-from icl_bench.tables.schema import PROMPTS, SCHEMA_KEY
-from icl_bench.tables.score_table import write_scores
-from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader, write_unit
-
-from .conftest import ROOT, Command
-
-
-@dataclass(frozen=True)
-class Synthetic:
-    """A run whose losses are known: squared normals times a factor per model, `jitter` of them of its own."""
-
-    factors: Mapping[str, float] = field(default_factory=lambda: {"one": 1.0, "two": 1.0})
-    places: tuple[tuple[str, float | None], ...] = (("base", None), ("covariate/scale", 2.0), ("covariate/scale", 3.0))
-    seeds: tuple[int, ...] = (0,)
-    n_prompts: int = 512
-    sizes: tuple[int, ...] = (2, 4, 8)
-    headline: int = 4
-    suite: str = "made"
-    version: int = 1
-    salt: str = ""  # of the prompts' digests
-    status: Mapping[tuple[str, str], str] = field(default_factory=dict)  # model, scenario -> not ok
-    absent: frozenset[str] = frozenset()  # models that were not run
-    tail: float | None = float("inf")
-    cluster_size: int | None = 1
-    scale: float = 1.0
-    jitter: float = 0.05
-    constant: bool = False
-    state: str = "complete"
-    column: str = "squared_error"
-    with_signal: bool = True
-    worse_at: Mapping[int, float] = field(default_factory=dict)  # context size -> further factor
-
-    def write(self, folder: Path) -> Path:
-        (folder / "losses").mkdir(parents=True)
-        for number, place in enumerate(self.places):
-            for seed in self.seeds:
-                for block in range(-(-self.n_prompts // BLOCK_SIZE)):
-                    unit = self._unit(number, place, seed, block)
-                    write_unit(folder / "losses" / f"{number}_s{seed}_b{block:06d}_0.parquet", unit)
-        write_manifest(folder, self.manifest())
-        write_scores(folder / "scores.parquet", [])
-        return folder
-
-    def manifest(self) -> Manifest:
-        return Manifest(
-            suite=self.suite,
-            suite_version=self.version,
-            suite_digest="s",
-            run_digest="r",
-            code_digest="c",
-            suite_text="",
-            training_context=self.headline,
-            n_dims=4,
-            scenarios=tuple(dict.fromkeys(name for name, _ in self.places)),
-            models=dict.fromkeys(self.factors, "m"),
-            metrics=(self.column,),
-            metric_cards=self.cards(),
-            versions={"icl-bench": "0.1.0"},
-            status=self.state,
-        )
-
-    def cards(self) -> dict[str, MetricCard]:
-        own = MetricCard(self.column, "squared label", "lower", False, "risk", "mean", True, self.column)
-        signal = dataclasses.replace(own, use="zero_error", role="signal", needs_model=False, of="zero_error")
-        return {self.column: own, **({"zero_error": signal} if self.with_signal else {})}
-
-    def _unit(self, number: int, place: tuple[str, float | None], seed: int, block: int) -> Unit:
-        rows = min(BLOCK_SIZE, self.n_prompts - block * BLOCK_SIZE)
-        tails = (self.tail,) * len(self.sizes)
-        outcomes = [ModelOutcome(PROMPTS, "", "ok", "", 0.0, {}, {"zero_error": tails} if self.with_signal else {})]
-        losses = {PROMPTS: {"zero_error": np.full((rows, len(self.sizes)), self.scale, np.float32)}}
-        for model in self.factors:
-            if model in self.absent:
-                continue
-            status = self.status.get((model, place[0]), "ok")
-            known = {self.column: tails} if status == "ok" else {}
-            outcomes.append(ModelOutcome(model, "m", status, "" if status == "ok" else "went wrong", 0.1, {}, known))
-            if status == "ok":
-                losses[model] = {self.column: self._losses(model, number, seed, block, rows)}
-        if not self.with_signal:
-            losses[PROMPTS] = {}
-        header = UnitHeader(
-            run_digest="r",
-            prompt_digest=f"{place}/{seed}/{block}/{self.salt}",
-            place=Place(place[0], (place[1],)),
-            seed=seed,
-            block=block,
-            n_prompts=rows,
-            context_sizes=self.sizes,
-            headline_size=self.headline,
-            cluster_size=self.cluster_size,
-            columns=(self.column, "zero_error"),
-            outcomes=tuple(outcomes),
-        )
-        return Unit(header, losses)
-
-    def _losses(self, model: str, number: int, seed: int, block: int, rows: int) -> np.ndarray:
-        shape = (rows, len(self.sizes))
-        shared = np.random.default_rng([number, seed, block]).standard_normal(shape)
-        own = np.random.default_rng([number, seed, block, 7]).standard_normal(shape)
-        factor = self.factors[model]
-        further = np.array([self.worse_at.get(size, 1.0) for size in self.sizes])
-        answer = shared if factor == 1.0 and not self.worse_at else shared * (1.0 + self.jitter * own)
-        values = np.ones(shape) if self.constant else np.square(answer)
-        return (self.scale * factor * further * values).astype(np.float32)
-
-
-BASE = Synthetic()
-WORSE = Synthetic({"one": 1.0, "two": 1.05})
-
-
-def invoke(*arguments: object, **environment: str) -> Result:
-    variables = {"COLUMNS": "100", "GITHUB_STEP_SUMMARY": "", **environment}
-    return CliRunner(env=variables).invoke(app, ["compare", *map(str, arguments)])
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Callable[..., Path]:
-    """Write a synthetic run of a name, `base` by default as it is."""
-
-    def write(name: str, run: Synthetic = BASE) -> Path:
-        return run.write(tmp_path / name)
-
-    return write
+from icl_bench.tables.schema import SCHEMA_KEY
+from tests.synthetic_runs import BASE, LACKING, WORSE, Synthetic, invoke
 
 
 def test_equal_runs_pass_at_once_and_say_so(made: Callable[..., Path]) -> None:
@@ -337,18 +199,6 @@ def test_another_device_or_code_is_noted_only(made: Callable[..., Path]) -> None
         assert f"note: {note}" in done.stdout or note in done.stdout
 
 
-LACKING = {
-    "model": dataclasses.replace(BASE, absent=frozenset({"two"})),
-    "scenario": dataclasses.replace(BASE, places=BASE.places[:1]),
-    "severity": dataclasses.replace(BASE, places=BASE.places[:2]),
-    "error": dataclasses.replace(BASE, status={("two", "base"): "error"}),
-    "timeout": dataclasses.replace(BASE, status={("two", "base"): "timeout"}),
-    "nan": dataclasses.replace(BASE, status={("two", "base"): "nan"}),
-    "skipped": dataclasses.replace(BASE, status={("two", "base"): "skipped"}),
-    "interrupted": dataclasses.replace(BASE, n_prompts=256, state="running"),
-}
-
-
 @pytest.mark.parametrize("what", LACKING)
 def test_cells_that_head_lacks_are_listed_and_fail_unless_allowed(made: Callable[..., Path], what: str) -> None:
     base, head = made("base"), made("head", LACKING[what])
@@ -437,135 +287,6 @@ def test_a_run_against_itself_is_refused(made: Callable[..., Path]) -> None:
         assert "same folder" in done.stderr
 
 
-def test_update_writes_a_baseline_that_compares_as_equal(made: Callable[..., Path], tmp_path: Path) -> None:
-    run, baseline = made("run"), tmp_path / "results" / "baseline"
-    done = invoke(baseline, run, "--update")
-    assert done.exit_code == 0
-    digest = baseline_digest(open_losses(baseline))
-    assert len(digest) == 8
-    assert f"mention {digest} in CHANGELOG under Scores" in done.stderr
-    assert read_manifest(baseline).kind == "baseline"
-    assert {place.context_sizes for place in open_losses(baseline).sets} == {(4,)}
-    again = invoke(baseline, run)
-    assert again.exit_code == 0
-    assert "equal to the bit" in again.stdout
-    worse = made("worse", WORSE)
-    assert invoke(baseline, worse).exit_code == 1
-    accepted = invoke(baseline, worse, "--update")
-    assert accepted.exit_code == 0
-    assert accepted.stdout.startswith("REGRESSION")
-    assert "would end with 1" in accepted.stderr
-    assert invoke(baseline, worse).exit_code == 0
-    assert baseline_digest(open_losses(baseline)) != digest
-
-
-def test_update_keeps_all_sizes_when_asked_and_follows_a_new_suite_version(
-    made: Callable[..., Path], tmp_path: Path
-) -> None:
-    baseline = tmp_path / "baseline"
-    invoke(baseline, made("one"), "--update", "--sizes", "all")
-    assert {place.context_sizes for place in open_losses(baseline).sets} == {BASE.sizes}
-    done = invoke(baseline, made("two", dataclasses.replace(BASE, version=2)), "--update")
-    assert done.exit_code == 0
-    assert "not compared with the old baseline" in done.stderr
-    assert read_manifest(baseline).suite_version == 2
-
-
-def test_update_never_overwrites_a_run_nor_takes_an_incomplete_one(made: Callable[..., Path], tmp_path: Path) -> None:
-    run, head = made("run"), made("head")
-    before = sorted(path.name for path in run.rglob("*"))
-    done = invoke(run, head, "--update")
-    assert (done.exit_code, before) == (2, sorted(path.name for path in run.rglob("*")))
-    failed = made("failed", LACKING["error"])
-    assert invoke(tmp_path / "new", failed, "--update").exit_code == 4
-    assert not (tmp_path / "new").exists()
-    assert invoke(tmp_path / "new", failed, "--update", "--allow-missing").exit_code == 0
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "diary.txt").write_text("mine")
-    assert invoke(tmp_path / "notes", head, "--update").exit_code == 2
-
-
-HOSTILE = '</testcase>&"\x1b[31m:,%\n::error::x|<b>'
-
-
-def hostile(folder: Path) -> tuple[Path, Path]:
-    return tuple(  # type: ignore[return-value]
-        Synthetic({HOSTILE: factor, "one": 1.0}).write(folder / name) for name, factor in (("base", 1.0), ("head", 1.1))
-    )
-
-
-def test_junit_is_well_formed_whatever_the_names(tmp_path: Path) -> None:
-    done = invoke(*hostile(tmp_path), "--format", "junit")
-    assert done.exit_code == 1
-    root = ElementTree.fromstring(done.stdout)
-    assert {suite.get("name") for suite in root} == {"base", "covariate/scale"}
-    assert (root.get("tests"), root.get("failures")) == ("6", "3")
-    assert len(root.findall(".//failure")) == 3
-    lacking = Synthetic({HOSTILE: 1.0, "one": 1.0}, status={("one", "base"): "error"}).write(tmp_path / "lacking")
-    root = ElementTree.fromstring(invoke(tmp_path / "base", lacking, "--format", "junit").stdout)
-    assert root.find(".//error") is not None
-
-
-def test_github_gets_escaped_commands_and_a_summary(tmp_path: Path) -> None:
-    base, head = hostile(tmp_path)
-    summary = tmp_path / "summary.md"
-    summary.write_text("before\n")
-    done = invoke(base, head, "--format", "github", GITHUB_STEP_SUMMARY=str(summary))
-    assert done.exit_code == 1
-    *commands, verdict = done.stdout.splitlines()
-    assert len(commands) == 3
-    assert verdict.startswith("REGRESSION")
-    for command in commands:
-        level, _, rest = command.removeprefix("::").partition(" title=")
-        title, _, message = rest.partition("::")
-        assert level == "error"
-        assert title.startswith("Regression%3A ")
-        assert "," not in title
-        assert "%" in message
-    text = summary.read_text()
-    assert text.startswith("before\n## REGRESSION")
-    assert "\\<b\\>" in text
-    assert "\x1b" not in text
-
-
-def test_no_more_than_ten_annotations_of_a_kind(tmp_path: Path) -> None:
-    names = [f"m{number}" for number in range(14)]
-    base = Synthetic(dict.fromkeys(names, 1.0), places=(("base", None),)).write(tmp_path / "base")
-    head = Synthetic(dict.fromkeys(names, 1.2), places=(("base", None),)).write(tmp_path / "head")
-    commands = invoke(base, head, "--format", "github").stdout.splitlines()[:-1]
-    assert len(commands) == 10
-    assert commands[-1].startswith("::error title=and 5 more::")
-
-
-@given(st.text(max_size=400), st.integers(0, 600))
-def test_a_summary_is_cut_to_its_room(text: str, room: int) -> None:
-    text = text.encode("utf-8", "ignore").decode()
-    kept = shortened_to(text, room)
-    assert len(kept.encode()) <= room
-    assert kept == text or len(text.encode()) > room
-
-
-@pytest.mark.parametrize("width", [80, 140])
-def test_the_terminal_fits_and_says_the_verdict_first(made: Callable[..., Path], width: int) -> None:
-    long = "a-rather-long-name-of-a-model-that-somebody-thought-of"
-    base, head = Synthetic({long: 1.0, "two": 1.0}), Synthetic({long: 1.3, "two": 0.9})
-    done = invoke(made("base", base), made("head", head), "--verbose", COLUMNS=str(width))
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("REGRESSION: 3 of 6 cells")
-    assert max(map(cell_len, lines)) <= width
-    assert {"Regressions", "Improvements", "Every cell"} <= set(lines)
-
-
-def test_markdown_has_the_same_tables_and_out_writes_it(made: Callable[..., Path], tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    done = invoke(made("base"), made("head", WORSE), "--format", "markdown", "--out", page)
-    assert (done.exit_code, done.stdout) == (1, "")
-    assert "REGRESSION" in done.stderr
-    text = page.read_text()
-    assert text.startswith("## REGRESSION: 3 of 6 cells got worse by more than 1%")
-    assert "| model | scenario | change |" in text
-
-
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(exponent=st.integers(-20, 20), factor=st.sampled_from([0.9, 1.004, 1.05]))
 def test_verdicts_do_not_depend_on_the_unit_of_the_losses(
@@ -630,85 +351,3 @@ def test_changes_read_as_people_write_them() -> None:
     assert size_list([2, 4, 6, 12], [0, 2, 4, 6, 8, 12]) == "2-6, 12"
     assert size_list([1, 2], [1, 2]) == "all 2"
     assert size_list([4], [4]) == "4"
-
-
-STEADY = """
-import torch
-from icl_bench import Prediction
-
-class Steady:
-    def predict(self, prompts):
-        answers = []
-        for query, size in enumerate(prompts.context_sizes):
-            x, y = prompts.context_x[:, :size], prompts.context_y[:, :size, None]
-            weights = torch.linalg.pinv(x) @ y
-            answers.append((prompts.query_x[:, query] * weights[:, :, 0]).sum(dim=1))
-        return Prediction((1.0 - {share}) * torch.stack(answers, dim=1))
-"""
-SUITE = """
-[suite]
-name = "steady"
-version = {version}
-[prompts]
-n_dims = 3
-context_sizes = [4, 6]
-n_prompts = 256
-seeds = [{seed}]
-[[models]]
-use = "./own.py:Steady"
-name = "steady"
-[[models]]
-use = "zero"
-[[scenarios]]
-use = "base"
-[[scenarios]]
-use = "covariate/scale"
-severities = [2.0]
-[metrics]
-use = ["squared_error", "normalised_error"]
-"""
-
-
-def test_real_runs_from_end_to_end(tmp_path: Path, icl_bench: Command) -> None:
-    """The risk of a model that keeps the share 1 - s of the noiseless answer is s^2: worsened by 5% and 1% exactly."""
-
-    def run(name: str, rise: float = 0.0, version: int = 1, seed: int = 0, **options: Any) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "own.py").write_text(STEADY.replace("{share}", repr(0.5 * (1.0 + rise) ** 0.5)))
-        (folder / "suite.toml").write_text(SUITE.format(version=version, seed=seed))
-        return run_suite(folder / "suite.toml", folder / "run", **options).path
-
-    base = run("base")
-    heads = {
-        "same": (run("same"), 0, "equal to the bit"),
-        "worse by 5%": (run("five", 0.05), 1, "+5.0%"),
-        "worse by 1%": (run("one", 0.01), 0, "no regression"),
-        "another seed": (run("seed", seed=1), 3, "seed 1"),
-        "another version": (run("version", version=2), 3, "version 2"),
-        "a missing cell": (run("missing", models=["zero"]), 4, "steady"),
-    }
-    for name, (head, code, said) in heads.items():
-        done = icl_bench("compare", base, head)
-        assert done.returncode == code, (name, done.stdout, done.stderr)
-        assert said in done.stdout + done.stderr
-    changed = json.loads(icl_bench("compare", base, heads["worse by 5%"][0], "--json").stdout)["cells"]
-    assert {round(cell["headline"]["change"], 4) for cell in changed if cell["model"] == "steady"} == {0.05}
-    baseline = tmp_path / "baseline"
-    assert icl_bench("compare", baseline, base, "--update").returncode == 0
-    assert pq.read_table(baseline / "scores.parquet").num_rows > 0
-    assert icl_bench("compare", baseline, heads["same"][0]).returncode == 0
-    assert icl_bench("compare", baseline, heads["worse by 5%"][0], "--format", "github").returncode == 1
-
-
-def test_a_reader_that_goes_away_does_not_turn_red_into_green(tmp_path: Path) -> None:
-    names = [f"model-{number}" for number in range(60)]
-    base = Synthetic(dict.fromkeys(names, 1.0), n_prompts=64).write(tmp_path / "base")
-    head = Synthetic(dict.fromkeys(names, 1.5), n_prompts=64).write(tmp_path / "head")
-    reading, writing = os.pipe()
-    os.close(reading)
-    code = "from icl_bench.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "compare", str(base), str(head), "--json"]
-    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    os.close(writing)
-    assert done.returncode == 1, done.stderr

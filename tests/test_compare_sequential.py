@@ -12,18 +12,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from click.testing import Result
 from filelock import FileLock
 
 from icl_bench.compare.cells import Cell
 from icl_bench.compare.nightly_evidence import standings
 from icl_bench.compare.nightly_state import Look, LookValue, NightlyState, WatchedCell, read_state, write_state
 from icl_bench.places import Place
-
-from .test_compare import Synthetic, invoke
+from tests.command import Done
+from tests.synthetic_runs import Synthetic, invoke
 
 NIGHT = Synthetic(places=(("base", None), ("covariate/scale", 2.0)), n_prompts=256, jitter=0.1)
-Nightly = Callable[..., Result]
+Nightly = Callable[..., Done]
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def state(tmp_path: Path) -> Path:
 def night(tmp_path: Path, state: Path) -> Nightly:
     """Compare the runs of one night, of its own seed, HEAD's model `two` being `factor` times worse."""
 
-    def compare(number: int, factor: float = 1.0, *options: str, base: Synthetic = NIGHT, **changes: Any) -> Result:
+    def compare(number: int, factor: float = 1.0, *options: str, base: Synthetic = NIGHT, **changes: Any) -> Done:
         base = dataclasses.replace(base, seeds=(number,))
         head = dataclasses.replace(base, factors={**base.factors, "two": factor}, **changes)
         folders = [tmp_path / f"{name}{number}_{len(list(tmp_path.iterdir()))}" for name in ("base", "head")]

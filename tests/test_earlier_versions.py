@@ -24,8 +24,9 @@ from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import SCHEMA_KEY, SCHEMA_VERSION, why_absent
 from icl_bench.tables.score_table import absent_columns, read_score_rows, read_scores
 
-from .conftest import ROOT, SMALL_SUITE
+from .command import ROOT
 from .earlier_runs import lowered, rewrite
+from .small_suites import SMALL
 
 EARLIER = range(1, SCHEMA_VERSION)
 JOINT = """product = [
@@ -38,7 +39,7 @@ JOINT = """product = [
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("suite") / "small.toml"
     path.write_text(
-        SMALL_SUITE.replace("[metrics]", f"[[scenarios]]\n{JOINT}\n\n[metrics]").replace(
+        SMALL.replace("[metrics]", f"[[scenarios]]\n{JOINT}\n\n[metrics]").replace(
             '"excess_risk"', '"excess_risk", "normalised_excess_risk", "bayes_risk", "agreement:ols"'
         )
     )
@@ -174,7 +175,7 @@ def test_a_run_is_not_continued_in_a_folder_of_an_earlier_version(suite: Path, e
     refused = invoke("run", suite, "--out", folder)
     assert refused.exit_code == 2
     said = " ".join(refused.output.split())
-    assert f"holds tables of schema version {version}, where this icl-bench writes {SCHEMA_VERSION}" in said
+    assert f"holds tables of schema version {version}, which are read and never added to, expected {SCHEMA_VERSION}" in said
     assert "--out" in said
     assert "--fresh" in said
     with pytest.raises(RunFolderError):

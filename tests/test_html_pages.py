@@ -24,7 +24,7 @@ from icl_bench.report.summary import summarise
 from icl_bench.run_scores.records import RunScore
 from icl_bench.text import plain
 
-from .conftest import ROOT
+from .command import ROOT
 
 NASTY = ["</script><img src=x onerror=alert(1)>", "{{ 7*7 }}", "{% raw %}", '"', "'", "<", "&amp;", "\x00", "\x1b[31m"]
 NASTY += ["\x1b]0;title\x07", "\n", "\u202e", "]]>", "<!--", "\ud800"]

@@ -30,57 +30,10 @@ from icl_bench.report.score_rows import ScoreRows, Statistic
 from icl_bench.report.summary import Summary, summarise
 from icl_bench.tables.score_table import read_score_rows
 from tests.browser import Browser, Page, find_chromium
+from tests.command import PATIENCE
+from tests.small_suites import suite_text
+from tests.stored_runs import FRAGILE, PAGES, PAGES_MODEL, suite_run
 
-SUITE = """
-[suite]
-name = "pages"
-version = 1
-[prompts]
-n_dims = 3
-context_sizes = [0, 2, 3, 6]
-noise_std = 0.5
-n_prompts = 256
-seeds = [0, 1]
-[training]
-n_context = 6
-[[models]]
-use = "bayes"
-[[models]]
-use = "bayes_train"
-[[models]]
-use = "ols"
-[[models]]
-use = "averaging"
-[[models]]
-use = "./own.py:Fragile"
-name = "fragile"
-[[scenarios]]
-use = "base"
-[[scenarios]]
-use = "covariate/scale"
-severities = [0.5, 2.0]
-[[scenarios]]
-use = "task/scale"
-severities = [2.0]
-[[scenarios]]
-use = "noise/heavy_tail"
-severities = [2.5]
-[[scenarios]]
-product = [{use = "covariate/scale", severities = [2.0]}, {use = "task/scale", severities = [2.0]}]
-[metrics]
-use = ["squared_error", "normalised_error", "excess_risk", "normalised_excess_risk", "bayes_risk",
-       "agreement:ols", "agreement:bayes_train"]
-"""
-OWN = """
-import torch
-from icl_bench import Prediction
-
-class Fragile:
-    def predict(self, prompts):
-        if prompts.context_x.abs().max() > 7.5:
-            raise ValueError("<img src=x onerror=alert(1)> & more")
-        return Prediction(torch.zeros(prompts.query_x.shape[:2], dtype=torch.float64))
-"""
 HOSTILE = (
     "</script><img src=x onerror=alert(1)>",
     "<b onmouseover=alert(2)>bold</b> %{x} &amp;",
@@ -91,13 +44,9 @@ HOSTILE = (
 READY = "window.iclBench && window.iclBench.ready"
 
 
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pages")
-    (folder / "own.py").write_text(OWN)
-    (folder / "pages.toml").write_text(SUITE)
-    run_suite(folder / "pages.toml", folder / "run")
-    return folder / "run"
+@pytest.fixture(scope="session")
+def run_folder(pages_run: Path) -> Path:
+    return pages_run
 
 
 @pytest.fixture(scope="module")
@@ -427,7 +376,7 @@ def test_downloads_hold_the_numbers_of_the_json_report(browser, page_file, summa
         for name in ("headline", "scores", "curves", "json"):
             page.value(f"document.getElementById('download-{name}').click()")
         names = [f"pages-{ending}" for ending in ("run-scores.csv", "scores.csv", "curves.csv", "report.json")]
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         while not all((tmp_path / name).exists() for name in names) and time.monotonic() < until:
             time.sleep(0.02)
         texts = [(tmp_path / name).read_text() for name in names]
@@ -484,7 +433,7 @@ def test_hostile_names_are_only_text(browser, tmp_path):
         assert HOSTILE[0] in page.value("document.querySelector('#map-plot .hovertext').textContent")
         browser.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
         page.value("document.getElementById('download-scores').click()")
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         while not (tmp_path / "synthetic-scores.csv").exists() and time.monotonic() < until:
             time.sleep(0.02)
         assert_undisturbed(page)
@@ -531,11 +480,8 @@ def test_several_runs_are_laid_over_each_other(browser, tmp_path):
 
 
 def test_a_run_in_which_all_failed_says_why(browser, tmp_path):
-    before, _, after = SUITE.partition('[[models]]\nuse = "bayes"')
-    suite = before + after[after.index('[[models]]\nuse = "./own.py:Fragile"') :]
-    (tmp_path / "own.py").write_text(OWN.replace("prompts.context_x.abs().max() > 7.5", "True"))
-    (tmp_path / "pages.toml").write_text(suite)
-    run_suite(tmp_path / "pages.toml", tmp_path / "run")
+    text = suite_text("pages", models=[FRAGILE], scenarios=["base", {"use": "task/scale", "severities": [2.0]}])
+    suite_run(text, PAGES_MODEL.replace("prompts.context_x.abs().max() > 7.5", "True"))(tmp_path)
     with browser.page(written(tmp_path, summarise(tmp_path / "run"))) as page:
         page.wait(READY)
         for plot in ("severity-plot", "size-plot", "map-plot"):
@@ -586,8 +532,8 @@ class Surprise(PlainMetric):
 
 
 def test_a_metric_that_may_be_negative_is_drawn_as_it_is(browser, tmp_path):
-    (tmp_path / "own.py").write_text(OWN + NEGATIVE)
-    (tmp_path / "negative.toml").write_text(SUITE.partition("[metrics]")[0] + '[metrics]\nuse = ["./own.py:Surprise"]')
+    (tmp_path / "own.py").write_text(PAGES_MODEL + NEGATIVE)
+    (tmp_path / "negative.toml").write_text(PAGES.partition("[metrics]")[0] + '[metrics]\nuse = ["./own.py:Surprise"]')
     summary = summarise(run_suite(tmp_path / "negative.toml", tmp_path / "run").path)
     expected = [entry.shown.value for entry in summary.points[0].entries.values()]
     assert max(expected) < 0.0

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from icl_bench import Run, run_suite
-from icl_bench.cli.main import app
+from icl_bench import Run, read_run, run_suite
 from icl_bench.compare.comparison import compare_runs
 from icl_bench.evaluate import block as evaluated_block
 from icl_bench.looked_up import Judging
@@ -21,6 +20,8 @@ from icl_bench.scoring import ScoredSet
 from icl_bench.statistics.looked_up import FEWEST, LIMIT, Unsaid, by_prompt, judge, pooled
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.schema import LOOKED_UP_COLUMN
+from tests.command import command
+from tests.stored_runs import handed_out, stored
 
 CHEAT = '''
 from pathlib import Path
@@ -109,9 +110,8 @@ def statuses(run: Run) -> dict[str, set[str]]:
 
 
 @pytest.fixture(scope="module")
-def tempted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+def tempted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, Path]]:
     """A run of honest models and of two that know the truth: always, and in 20% of 1,024 prompts."""
-    folder = tmp_path_factory.mktemp("tempted")
     models = [
         'use = "bayes"',
         'use = "gradient_descent"\nn_steps = 5\nlearning_rate = 0.3',
@@ -119,8 +119,12 @@ def tempted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
         cheat("knows-all"),
         cheat("knows-some", share=0.2),
     ]
-    path = suite_of(folder, models, {"covariate/scale": [2.0], "noise/heavy_tail": [3.0]})
-    return run_suite(path, folder / "run"), path
+
+    def make(folder: Path) -> None:
+        run_suite(suite_of(folder, models, {"covariate/scale": [2.0], "noise/heavy_tail": [3.0]}), folder / "run")
+
+    for run in handed_out(stored(tmp_path_factory, "tempted", make) / "run"):
+        yield read_run(run), run.with_name("suite.toml")
 
 
 # ---------------------------------------------------------------- the statistic
@@ -315,12 +319,10 @@ def test_run_level_scores_count_a_flagged_cell_as_not_answered(tempted: tuple[Ru
 def test_every_report_says_who_looked_up(tempted: tuple[Run, Path]) -> None:
     told = "looked up: knows-all, knows-some answered with what the prompts do not tell"
     for format_name in ("terminal", "markdown", "latex", "html"):
-        shown = (
-            CliRunner().invoke(app, ["report", str(tempted[0].path), "-f", format_name], env={"COLUMNS": "400"}).stdout
-        )
+        shown = command("report", tempted[0].path, "-f", format_name, COLUMNS="400").stdout
         assert told in shown.replace("\\", ""), format_name
         assert "6 looked up" in shown
-    document = json.loads(CliRunner().invoke(app, ["report", str(tempted[0].path), "--json"]).stdout)
+    document = json.loads(command("report", tempted[0].path, "--json").stdout)
     assert document["coverage"]["cells"]["looked_up"] == 6
     flagged = [row for row in document["scores"] if row["model"].startswith("knows")]
     assert {row["status"] for row in flagged} == {"looked_up"}
@@ -355,14 +357,14 @@ def test_compare_counts_a_flagged_cell_as_failed(tempted: tuple[Run, Path], tmp_
     assert {judged.found.cell.model for judged in found.cells} == {"bayes", "gradient_descent", "zero"}
     assert compare_runs(run.path, again.path, allow_missing=True).exit_code == 0
     assert compare_runs(honest.path, again.path).exit_code == 4
-    refused = CliRunner().invoke(app, ["compare", str(tmp_path / "baseline"), str(again.path), "--update"])
+    refused = command("compare", tmp_path / "baseline", again.path, "--update")
     assert refused.exit_code == 4
     assert "knows-all on base, seed 0 (looked_up)" in refused.stderr
 
 
 def test_a_baseline_remembers_who_looked_up(tempted: tuple[Run, Path], tmp_path: Path) -> None:
     run, _ = tempted
-    made = CliRunner().invoke(app, ["compare", str(tmp_path), str(run.path), "--update", "--allow-missing"])
+    made = command("compare", tmp_path, run.path, "--update", "--allow-missing")
     assert made.exit_code == 0, made.output
     baseline = open_losses(tmp_path)
     assert {place.cells["knows-some"].status for place in baseline.sets} == {"looked_up"}
@@ -372,12 +374,12 @@ def test_a_baseline_remembers_who_looked_up(tempted: tuple[Run, Path], tmp_path:
 
 def test_the_command_ends_with_4_and_says_so(tmp_path: Path) -> None:
     path = suite_of(tmp_path, ['use = "zero"', cheat("knows-some", share=0.2)], {})
-    shown = CliRunner().invoke(app, ["run", str(path), "-o", str(tmp_path / "run"), "--executor", "serial"])
+    shown = command("run", path, "-o", tmp_path / "run", "--executor", "serial")
     assert shown.exit_code == 4
     assert "0 failed and 0 missing and 1 looked up" in shown.stderr
     assert "looked_up" in shown.stdout
     (tmp_path / "cheat.py").write_text(CHEAT.replace("if truth is not None", "if False"))
-    mended = CliRunner().invoke(app, ["run", str(path), "-o", str(tmp_path / "run"), "--executor", "serial"])
+    mended = command("run", path, "-o", tmp_path / "run", "--executor", "serial")
     assert mended.exit_code == 0, mended.output
     assert "looked" not in mended.output
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-from icl_bench import catalogue
+from icl_bench.plugins import catalogue
+from icl_bench.shipped import package_root
 
-PACKAGE = Path(catalogue.__file__).parent
+PACKAGE = package_root()
 METRICS = frozenset(catalogue.entries("metrics"))
 ALLOWED = {
     "suite_file.py": METRICS,  # what a suite that names none is asked
     "tables/earlier_metrics.py": METRICS,  # what manifests of earlier versions do not say
     "training/measuring.py": {"squared_error", "excess_risk"},  # what the table of training calls its measures
     # the role that is called like the metric that plays it
-    "protocols.py": {"bayes_risk"},
+    "plugins/protocols.py": {"bayes_risk"},
     "metric_contracts.py": {"bayes_risk"},
     "tables/metric_roles.py": {"bayes_risk"},
     # columns, tables, figures and answers of the command that are called like a metric
-    "report/records.py": {"normalised_error", "bayes_risk", "agreement"},
+    "report/sections/headline.py": {"normalised_error", "bayes_risk"},
+    "report/sections/curves.py": {"normalised_error"},
+    "report/sections/agreement.py": {"agreement"},
+    "report/html/report_sections.py": {"agreement"},
     "report/html/payload.py": {"bayes_risk"},
     "report/figures/request.py": {"agreement"},
     "report/figures/drawing.py": {"agreement"},

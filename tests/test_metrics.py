@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
-from typer.testing import CliRunner
 
 from icl_bench import load_model, read_run, run_suite
 from icl_bench.assembly.identity import question_digest
-from icl_bench.cli.main import app
 from icl_bench.errors import NoClosedForm, SuiteError
 from icl_bench.evaluate.losses import losses_of
 from icl_bench.function_classes.linear import Linear
@@ -31,12 +27,14 @@ from icl_bench.metrics.label_error import LabelError
 from icl_bench.metrics.pinball import Pinball
 from icl_bench.metrics.squared_error import SquaredError
 from icl_bench.metrics.zero_error import ZeroError
+from icl_bench.plugins import catalogue
 from icl_bench.plugins.protocols import Answer, Metric
 from icl_bench.prompts import Prediction, TargetBatch
 from icl_bench.seeding import Streams
 from icl_bench.suite_file import load_suite
 from icl_bench.tables.manifest import read_manifest
-from tests.conftest import ROOT, Command
+from tests.command import command
+from tests.toys import installed
 
 TOY = '''"""my_metric.py: how far off an answer is, in units of the label."""
 
@@ -154,10 +152,11 @@ def broken_suite(folder: Path, name: str) -> Path:
     return suite_of(folder, f'[[metrics]]\nuse = "./my_metric.py:{name}"', f"{BARE}\n{change}\n{name} = Bare\n")
 
 
-def command(*arguments: str | Path) -> tuple[int, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert "Traceback" not in result.output
-    return result.exit_code, result.output
+def said_by(*arguments: str | Path) -> tuple[int, str]:
+    """Run the command, a run in this process; return its exit code and all that it printed."""
+    done = command(*arguments, *(["--executor", "serial"] if arguments[0] == "run" else []))
+    assert "Traceback" not in done.output
+    return done.exit_code, done.output
 
 
 @pytest.mark.parametrize(
@@ -168,16 +167,14 @@ def command(*arguments: str | Path) -> tuple[int, str]:
     ],
     ids=["short form", "table"],
 )
-def test_a_metric_of_ones_own_file_is_validated_and_run(
-    icl_bench: Command, tmp_path: Path, metrics: str, label: str
-) -> None:
+def test_a_metric_of_ones_own_file_is_validated_and_run(tmp_path: Path, metrics: str, label: str) -> None:
     suite = suite_of(tmp_path, metrics)
     assert len(TOY.split("\n\n\n")[1].strip().splitlines()) <= 12  # what there is to write
-    checked = icl_bench("validate", suite)
-    assert checked.returncode == 0, checked.stderr
+    checked = command("validate", suite)
+    assert checked.exit_code == 0, checked.stderr
     assert f"ok   metric {label}" in checked.stdout
-    done = icl_bench("run", suite, "--out", tmp_path / "run", "--json")
-    assert done.returncode == 0, done.stderr
+    done = command("run", suite, "--out", tmp_path / "run", "--executor", "serial", "--json")
+    assert done.exit_code == 0, done.stderr
     run = read_run(tmp_path / "run")
     losses, scores = run.losses, run.scores
     assert set(scores["metric"]) == {label}
@@ -189,40 +186,33 @@ def test_a_metric_of_ones_own_file_is_validated_and_run(
     assert (card.use, card.unit, card.direction, card.of) == ("./my_metric.py:AbsoluteError", "label", "lower", label)
 
 
-def test_a_metric_of_an_installed_package_is_found_validated_and_run(tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    info = site / "somebody-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "somebody.py").write_text(TOY)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[icl_bench.metrics]\nabsolute_error = somebody:AbsoluteError\n")
-    suite_of(tmp_path, '[metrics]\nuse = ["absolute_error"]')
-    code = "from icl_bench.cli.main import main; main()"
-
-    def said(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            capture_output=True,
-            text=True,
-            env={"PYTHONPATH": f"{ROOT}:{site}", "PATH": ""},
-            cwd=tmp_path,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert "ok   metric absolute_error" in said("validate", "suite.toml")
-    assert '"status": "complete"' in said("run", "suite.toml", "--out", "run", "--json")
+def test_a_metric_of_an_installed_package_is_found_validated_and_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a worker process too: it has the paths of this one."""
+    monkeypatch.syspath_prepend(str(installed(tmp_path, "metrics", "absolute_error = somebody:AbsoluteError", TOY)))
+    catalogue.entries.cache_clear()
+    try:
+        suite = suite_of(tmp_path, '[metrics]\nuse = ["absolute_error"]')
+        code, said = said_by("validate", suite)
+        assert code == 0, said
+        assert "ok   metric absolute_error" in said
+        done = command("run", suite, "--out", tmp_path / "run", "--workers", "1", "--json")
+        assert done.exit_code == 0, done.stderr
+        assert '"status": "complete"' in done.stdout
+    finally:
+        catalogue.entries.cache_clear()
     assert read_manifest(tmp_path / "run").metric_cards["absolute_error"].unit == "label"
 
 
 def test_a_metric_without_any_base_keeps_the_contract(tmp_path: Path) -> None:
-    code, said = command("validate", suite_of(tmp_path, '[metrics]\nuse = ["./my_metric.py:Bare"]', BARE))
+    code, said = said_by("validate", suite_of(tmp_path, '[metrics]\nuse = ["./my_metric.py:Bare"]', BARE))
     assert code == 0, said
 
 
 @pytest.mark.parametrize("name", [*BROKEN, *DISHONEST])
 def test_a_broken_metric_is_a_finding_of_validate(tmp_path: Path, name: str) -> None:
-    code, said = command("validate", broken_suite(tmp_path, name))
+    code, said = said_by("validate", broken_suite(tmp_path, name))
     assert code == 2, said
     assert f"FAIL metric {name}: " in said
     assert {**BROKEN, **DISHONEST}[name][1] in said
@@ -230,7 +220,7 @@ def test_a_broken_metric_is_a_finding_of_validate(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_run_with_a_broken_declaration_is_refused_before_anything_is_drawn(tmp_path: Path, name: str) -> None:
-    code, said = command("run", broken_suite(tmp_path, name), "--out", tmp_path / "run")
+    code, said = said_by("run", broken_suite(tmp_path, name), "--out", tmp_path / "run")
     assert code == 2, said
     assert f"metric {name!r}: " in said
     assert BROKEN[name][1] in said
@@ -239,8 +229,8 @@ def test_a_run_with_a_broken_declaration_is_refused_before_anything_is_drawn(tmp
 
 def test_a_run_of_a_metric_of_ones_own_alone_is_reported(tmp_path: Path) -> None:
     suite = suite_of(tmp_path, '[[metrics]]\nuse = "./my_metric.py:Bare"', BARE)
-    assert command("run", suite, "--out", tmp_path / "run")[0] == 0
-    code, said = command("report", tmp_path / "run")
+    assert said_by("run", suite, "--out", tmp_path / "run")[0] == 0
+    code, said = said_by("report", tmp_path / "run")
     assert code == 0
     assert "were not run" not in said
     assert "\n0 prompts a cell" not in said
@@ -253,7 +243,7 @@ RUN_FAILS = ("WrongShape", "Single", "NotATensor", "Raises", "NoTailAtAll", "Hal
 
 @pytest.mark.parametrize("name", RUN_FAILS)
 def test_what_a_run_cannot_use_becomes_a_row(tmp_path: Path, name: str) -> None:
-    code, said = command("run", broken_suite(tmp_path, name), "--out", tmp_path / "run")
+    code, said = said_by("run", broken_suite(tmp_path, name), "--out", tmp_path / "run")
     assert code == 4, said
     (row,) = read_run(tmp_path / "run").scores.itertuples()
     assert row.status == "error"
@@ -265,7 +255,7 @@ def test_what_a_run_cannot_use_becomes_a_row(tmp_path: Path, name: str) -> None:
 def test_a_metric_that_cannot_be_loaded_is_refused_with_its_line(tmp_path: Path, source: str) -> None:
     suite = suite_of(tmp_path, '[[metrics]]\nuse = "./my_metric.py:Toy"', source)
     for verb in ("validate", "run"):
-        code, said = command(verb, suite)
+        code, said = said_by(verb, suite)
         assert code == 2, said
         assert "suite.toml:14: metric 'Toy': " in said
 
@@ -309,7 +299,7 @@ def test_a_suite_whose_metrics_make_no_sense_is_refused_with_its_line(tmp_path: 
     path = suite_of(tmp_path, "" if line is None else metrics)
     if line is None:
         path.write_text(f"{metrics}\n{path.read_text()}")
-    code, output = command("run", path, "--out", tmp_path / "run")
+    code, output = said_by("run", path, "--out", tmp_path / "run")
     assert code == 2
     assert said in output
     assert f"suite.toml:{line or 1}:" in output
@@ -355,7 +345,7 @@ def test_two_of_a_metric_store_two_columns_under_their_names(tmp_path: Path) -> 
         f'[[metrics]]\nuse = "pinball"\nname = "{name}"\nlevel = {level}' for name, level in levels.items()
     )
     suite = suite_of(tmp_path, metrics, models='use = "./spread.py:Spread"')
-    assert command("validate", suite)[0] == 0
+    assert said_by("validate", suite)[0] == 0
     run = run_suite(suite, tmp_path / "run")
     draw = PromptLaw(Linear(3), GaussianNoise(0.25), Sizes((0, 2, 6))).draw(Streams(0, 0))
     losses = run.losses[run.losses["model"] == "Spread"]

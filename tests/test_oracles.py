@@ -191,6 +191,7 @@ def _few(parameters: Parameters, count: int) -> Parameters:
     return replace(parameters, query=query)
 
 
+@functools.cache
 def usual(name: str) -> Shift:
     return usual_shift(name, carrier(name, DIMS, SIZES))
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import shutil
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from icl_bench import run_suite
-from icl_bench.cli.plot import plot
 from icl_bench.patterns import matching
 from icl_bench.report.figures.loaded_run import LoadedRun, load_runs, run_names
 from icl_bench.report.figures.request import KINDS
@@ -28,73 +22,16 @@ from icl_bench.report.figures.severity_axis import severity_axis
 from icl_bench.report.figures.style import MARKERS, PALETTE, decade_ticks, log_limits, look, power_text
 from icl_bench.tables.manifest import read_manifest, write_manifest
 from icl_bench.tables.score_table import read_scores, write_scores
+from tests.command import Done, command, process
 
-SUITE = r"""
-[suite]
-name = "figures"
-version = 1
-[prompts]
-n_dims = 3
-context_sizes = [0, 1, 2, 3, 4, 6]
-noise_std = 0.5
-n_prompts = 256
-[training]
-n_context = 6
-[[models]]
-use = "bayes"
-[[models]]
-use = "ols"
-[[models]]
-use = "averaging"
-[[models]]
-use = "zero"
-[[models]]
-use = "./own.py:Fragile"
-name = "fragile"
-[[scenarios]]
-use = "base"
-[[scenarios]]
-use = "covariate/scale"
-severities = [0.5, 2.0, 3.0]
-[[scenarios]]
-use = "noise/variance"
-severities = [0.0, 4.0]
-[[scenarios]]
-use = "length/interpolation"
-severities = [0.0, 2.0]
-[[scenarios]]
-use = "noise/heavy_tail"
-severities = [2.5]
-[[scenarios]]
-name = "joint/both"
-product = [{use = "covariate/scale", severities = [2.0]}, {use = "noise/variance", severities = [0.0, 4.0]}]
-[metrics]
-use = ["squared_error", "normalised_error", "excess_risk", "normalised_excess_risk", "bayes_risk", "agreement:ols"]
-"""
-OWN = """
-import torch
-from icl_bench import Prediction
-
-class Fragile:
-    def predict(self, prompts):
-        if prompts.context_x.abs().max() > 8:
-            raise ValueError("far out")
-        return Prediction(0.1 * torch.ones(prompts.query_x.shape[:2], dtype=torch.float64))
-"""
 RENAMED = {"averaging": r"_<b>$\frac{$_&", "zero": "模型"}
 """A suite refuses such names; a table that was sent to us may hold them."""
 SVG = "{http://www.w3.org/2000/svg}"
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command()(plot)
 
 
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("figures")
-    (folder / "own.py").write_text(OWN)
-    (folder / "figures.toml").write_text(SUITE)
-    run_suite(folder / "figures.toml", folder / "run")
-    return folder / "run"
+@pytest.fixture(scope="session")
+def run_folder(figures_run: Path) -> Path:
+    return figures_run
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +53,8 @@ def loaded(run_folder: Path) -> LoadedRun:
     return run
 
 
-def call(*arguments: object):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+def call(*arguments: object) -> Done:
+    return command("plot", *arguments)
 
 
 def drawn(out: Path, *arguments: object) -> ElementTree.Element:
@@ -347,8 +284,8 @@ def test_without_matplotlib_the_remedy_is_said(run_folder, tmp_path, monkeypatch
 
 def test_the_verb_loads_nothing_heavy():
     code = "import sys, icl_bench.cli.plot; print([n for n in ('matplotlib', 'numpy', 'torch') if n in sys.modules])"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    done = process(code=code)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
 
 

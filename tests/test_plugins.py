@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from icl_bench import read_run
 from icl_bench.architecture_contracts import architecture_violations, is_architecture
-from icl_bench.cli.main import app
 from icl_bench.executor_contracts import executor_violations
 from icl_bench.function_class_contracts import function_class_violations
 from icl_bench.plugins import catalogue, loading
+from tests.command import command
 from tests.toys import TOYS, TWINS, Toy, in_file, in_package, suite_using
 
 HOMES = ("file", "package")
@@ -40,9 +38,9 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Written
     catalogue.entries.cache_clear()
 
 
-def command(verb: str, *arguments: str) -> tuple[int, str]:
-    """Run a verb in this process; return its exit code and all that it printed."""
-    done = CliRunner().invoke(app, [verb, *arguments])
+def said_by(*arguments: str) -> tuple[int, str]:
+    """Run the command; return its exit code and all that it printed."""
+    done = command(*arguments)
     return done.exit_code, done.output
 
 
@@ -54,7 +52,7 @@ def serially(arguments: list[str]) -> list[str]:
 @pytest.mark.parametrize("kind", TOYS)
 def test_a_toy_of_every_kind_is_validated_and_run(kind: str, home: str, written: Written) -> None:
     arguments = written(kind, TOYS[kind], home)
-    code, said = command("validate", *arguments)
+    code, said = said_by("validate", *arguments)
     assert code == 0, said
     checked = {
         "scenarios": "contracts of scenario",
@@ -63,7 +61,7 @@ def test_a_toy_of_every_kind_is_validated_and_run(kind: str, home: str, written:
         "executors": "executor",
     }
     assert f"ok   {checked.get(kind, 'model')} " in said
-    code, said = command("run", *serially(arguments), "--out", "out")
+    code, said = said_by("run", *serially(arguments), "--out", "out")
     assert code == 0, said
     scores = read_run("out").scores
     assert set(scores["status"]) == {"ok"}
@@ -79,11 +77,11 @@ def test_a_broken_twin_is_refused_by_name(name: str, home: str, written: Written
     assert twin.old in toy.source
     broken = dataclasses.replace(toy, source=toy.source.replace(twin.old, twin.new))
     arguments = written(twin.kind, broken, home)
-    code, said = command("validate", *arguments)
+    code, said = said_by("validate", *arguments)
     assert code == 2, said
     assert twin.said in said
     if home == "file":
-        code, said = command("run", *serially(arguments), "--out", "out")
+        code, said = said_by("run", *serially(arguments), "--out", "out")
         assert code == twin.in_run, said
         if code == 2:
             assert twin.said in said
@@ -160,10 +158,10 @@ def test_whatever_a_plugin_raises_is_told_and_never_an_internal_error(name: str,
     arguments = written(
         kind, dataclasses.replace(TOYS[kind], source=TOYS[kind].source.replace(old, new.replace("BOOM", BOOM))), "file"
     )
-    code, said = command("validate", *arguments)
+    code, said = said_by("validate", *arguments)
     assert code == 2, said
     assert "boom" in said
-    code, said = command("run", *serially(arguments), "--out", "out", "--json")
+    code, said = said_by("run", *serially(arguments), "--out", "out", "--json")
     assert code in (2, 4), said
     if code == 4:
         messages = read_run("out").scores["message"]
@@ -188,14 +186,14 @@ def test_a_function_class_of_a_file_is_relative_to_the_suite_and_part_of_the_que
     monkeypatch.chdir(elsewhere)
     digests = []
     for tau in (1, 2):
-        code, said = command("run", str(suite), "--executor", "serial", "--out", f"out{tau}", "--json")
+        code, said = said_by("run", str(suite), "--executor", "serial", "--out", f"out{tau}", "--json")
         assert code == 0, said
         digests.append(read_run(f"out{tau}").manifest.run_digest)
         toy = tmp_path / "toy.py"
         toy.write_text(toy.read_text().replace("Weighted sums", "Sums"))
     assert digests[0] != digests[1]
     suite.write_text(suite.read_text().replace("toy.py", "toys.py"))
-    code, said = command("validate", str(suite))
+    code, said = said_by("validate", str(suite))
     assert code == 2
     assert f"no such file: {tmp_path / 'toys.py'}" in said
     assert "scenarios[0].prompts.function_class" in said
@@ -209,11 +207,11 @@ def test_a_recipe_takes_a_function_class_of_a_file(written: Written, tmp_path: P
         '[prompts]\nfunction_class = "./toy.py:Squares"\nn_dims = 2\ncontext_sizes = [1, 2]\n'
         "[optimisation]\nn_steps = 2\n"
     )
-    code, said = command("train", str(recipe), "--out", "trained")
+    code, said = said_by("train", str(recipe), "--out", "trained")
     assert code == 0, said
     toy = tmp_path / "toy.py"
     toy.write_text(toy.read_text().replace("hidden[:, None, :]", "hidden.nothing"))
-    code, said = command("train", str(recipe), "--out", "broken")
+    code, said = said_by("train", str(recipe), "--out", "broken")
     assert code == 2, said
     assert "Squares.value: AttributeError" in said
 
@@ -225,18 +223,18 @@ def test_a_trained_network_of_a_file_is_a_checkpoint_like_any(written: Written, 
         '[recipe]\nname = "toys"\nversion = 1\n[network]\nuse = "./toy.py:MeanNetwork"\n'
         "[prompts]\nn_dims = 3\ncontext_sizes = [0, 2, 4]\n[optimisation]\nn_steps = 2\n"
     )
-    code, said = command("train", str(recipe), "--out", "trained")
+    code, said = said_by("train", str(recipe), "--out", "trained")
     assert code == 0, said
     suite = tmp_path / "suite.toml"
     asked = 'use = "checkpoint"\npath = "trained"\narchitecture = "./toy.py:MeanNetwork"'
     suite.write_text(suite.read_text().replace('use = "./toy.py:MeanNetwork"', asked))
-    code, said = command("validate", "suite.toml")
+    code, said = said_by("validate", "suite.toml")
     assert code == 0, said
-    code, said = command("run", "suite.toml", "--executor", "serial", "--out", "out")
+    code, said = said_by("run", "suite.toml", "--executor", "serial", "--out", "out")
     assert code == 0, said
     toy = tmp_path / "toy.py"
     toy.write_text(toy.read_text().replace("cumsum(1)", "nothing(1)"))
-    code, said = command("train", str(recipe), "--out", "broken")
+    code, said = said_by("train", str(recipe), "--out", "broken")
     assert code == 2, said
     assert "network ./toy.py:MeanNetwork fails in training: AttributeError" in said
 
@@ -246,24 +244,22 @@ def test_what_has_moved_since_0_1_names_the_page(written: Written, tmp_path: Pat
     for wanted in ("icl_bench.laws.covariates import Scaled", "icl_bench.laws.noise import GaussianNoise",
                    "icl_bench.protocols import BindsLaws"):  # fmt: skip
         arguments = written("scenarios", dataclasses.replace(toy, source=f"from {wanted}\n{toy.source}"), "file")
-        code, said = command("validate", *arguments)
+        code, said = said_by("validate", *arguments)
         assert code == 2, said
         assert "docs/plugins-0.2.md" in said
 
 
-def test_workers_find_what_a_suite_takes_from_files(
-    written: Written, icl_bench: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_workers_find_what_a_suite_takes_from_files(written: Written, tmp_path: Path) -> None:
     """A scenario and a function class, in two processes as in one."""
     written("function_classes", TOYS["function_classes"], "file")
     (tmp_path / "flip.py").write_text(TOYS["scenarios"].source.lstrip())
     suite = tmp_path / "suite.toml"
     dial = '[[scenarios]]\nuse = "./flip.py:Flip"\nname = "toy/flip"\nseverities = [1.0]\n'
     suite.write_text(suite.read_text().replace("[metrics]", f"{dial}[metrics]"))
-    code, said = command("run", "suite.toml", "--executor", "serial", "--out", "one")
+    code, said = said_by("run", "suite.toml", "--executor", "serial", "--out", "one")
     assert code == 0, said
-    done = icl_bench("run", "suite.toml", "--workers", "2", "--out", "two", "--json")
-    assert done.returncode == 0, done.stderr
+    done = command("run", "suite.toml", "--workers", "2", "--out", "two", "--json")
+    assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["prompt_digests"] == read_run("one").manifest.prompt_digests
 
 
@@ -292,6 +288,6 @@ def test_every_architecture_keeps_its_contracts() -> None:
 @pytest.mark.parametrize("kind", TOYS)
 def test_a_toy_is_shown(kind: str, written: Written) -> None:
     written(kind, TOYS[kind], "file")
-    code, said = command("show", f"./toy.py:{TOYS[kind].name}")
+    code, said = said_by("show", f"./toy.py:{TOYS[kind].name}")
     assert code == 0, said
     assert TOYS[kind].name in said

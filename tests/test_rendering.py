@@ -175,7 +175,10 @@ def test_labels_are_shortened_only_where_they_must_be_and_a_table_is_split_befor
     assert len({line.split()[0] for line in narrow[2:]}) == 3
     assert "…" in narrow[-1]
     assert max(map(len, narrow)) <= 60
-    assert [len(list(terminal.table_lines(table, width))) for width in (45, 44)] == [5, 11]
+    for width, height in ((45, 5), (44, 11)):
+        lines = [line.plain for line in terminal.table_lines(table, width)]
+        assert len(lines) == height
+        assert len({line.split()[0] for line in lines[2:5]}) == 3
 
 
 def test_a_table_is_split_evenly_with_its_fixed_columns_in_every_part() -> None:

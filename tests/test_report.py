@@ -4,21 +4,16 @@ import csv
 import io
 import json
 import math
-import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import t as student
-from typer.testing import CliRunner
 
 from icl_bench import run_suite
-from icl_bench.cli.main import app
 from icl_bench.places import Place
 from icl_bench.report.breakdown import breakdowns
 from icl_bench.report.chart import draw
@@ -29,68 +24,17 @@ from icl_bench.report.summary import summarise
 from icl_bench.report.terminal import lines
 from icl_bench.tables.units import read_losses
 from icl_bench.text import short, with_half_width
-
-ROOT = Path(__file__).parent.parent
-SUITE = """
-[suite]
-name = "awkward"
-version = 3
-[prompts]
-n_dims = 3
-context_sizes = [0, 2, 3, 6]
-noise_std = 0.5
-n_prompts = 256
-seeds = [0, 1]
-[training]
-n_context = 6
-[[models]]
-use = "bayes"
-[[models]]
-use = "ols"
-[[models]]
-use = "averaging"
-[[models]]
-use = "zero"
-[[models]]
-use = "./own.py:Fragile"
-name = "fragile_model"
-[[scenarios]]
-use = "base"
-[[scenarios]]
-use = "covariate/scale"
-severities = [3.0, 0.5, 1.0]
-[[scenarios]]
-use = "length/interpolation"
-severities = [0.0]
-[[scenarios]]
-use = "noise/heavy_tail"
-severities = [2.5]
-[[scenarios]]
-product = [{use = "covariate/scale", severities = [2.0]}, {use = "task/scale", severities = [10.0, 2.0]}]
-"""
-OWN = """
-import torch
-from icl_bench import Prediction
-
-class Fragile:
-    def predict(self, prompts):
-        if prompts.context_x.abs().max() > 8:
-            raise ValueError("far\\x1b[31m out | <b>_{tail}_</b> " + "\\n more")
-        return Prediction(torch.zeros(prompts.query_x.shape[:2], dtype=torch.float64))
-"""
+from tests.command import Done, command, process
+from tests.stored_runs import AWKWARD_MODEL
 
 
 @pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("awkward")
-    (folder / "own.py").write_text(OWN)
-    (folder / "awkward.toml").write_text(SUITE)
-    run_suite(folder / "awkward.toml", folder / "run")
-    return folder / "run"
+def run_folder(awkward_run: Path) -> Path:
+    return awkward_run
 
 
-def report(*arguments: object, **environment: str):
-    return CliRunner(env=environment).invoke(app, ["report", *map(str, arguments)])
+def report(*arguments: object, **variables: str) -> Done:
+    return command("report", *arguments, **variables)
 
 
 def table(run_folder: Path) -> dict[tuple[str, str, str], dict[str, str]]:
@@ -195,11 +139,10 @@ def test_coverage_counts_what_the_run_counted(run_folder):
 
 
 def test_terminal_survives_a_stdout_that_takes_ascii_only(run_folder):
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", "from icl_bench.cli.main import main; main()", "report", str(run_folder)]
-    done = subprocess.run(command, capture_output=True, env=environment, check=True)
-    assert b"+-" in done.stdout
-    assert b"2.5^" in done.stdout
+    done = process("report", run_folder, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "+-" in done.stdout
+    assert "2.5^" in done.stdout
 
 
 def test_colour_when_asked_for_and_never_with_no_color(run_folder):
@@ -290,13 +233,13 @@ def test_bad_usage_says_what_to_do(run_folder, tmp_path):
 
 def test_a_run_without_any_number_ends_with_4(run_folder, tmp_path):
     suite = (
-        (run_folder.parent / "awkward.toml")
+        (run_folder.parent / "suite.toml")
         .read_text()
         .replace('use = "base"', 'use = "covariate/mean"\nseverities = [99.0]')
     )
     head, _, models = suite.partition("[[models]]")
     fragile = models[models.index('use = "./own.py') : models.index("severities = [99.0]") + 19]
-    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "own.py").write_text(AWKWARD_MODEL)
     (tmp_path / "failing.toml").write_text(f"{head}[[models]]\n{fragile}")
     run_suite(tmp_path / "failing.toml", tmp_path / "run")
     shown = report(tmp_path / "run")
@@ -306,7 +249,7 @@ def test_a_run_without_any_number_ends_with_4(run_folder, tmp_path):
 
 
 def test_a_part_of_a_suite_is_reported_as_a_part(run_folder, tmp_path):
-    run_suite(run_folder.parent / "awkward.toml", tmp_path / "run", models=["ols"], scenarios=["covariate/*"])
+    run_suite(run_folder.parent / "suite.toml", tmp_path / "run", models=["ols"], scenarios=["covariate/*"])
     shown = report(tmp_path / "run")
     assert shown.exit_code == 0
     assert "models of the suite that were not run: bayes, averaging, zero, fragile_model" in " ".join(
@@ -321,10 +264,8 @@ def test_report_loads_neither_torch_nor_scikit_learn(run_folder):
         "try:\n    app(['report', sys.argv[1]])\nexcept SystemExit as ended:\n    assert not ended.code\n"
         "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules], file=sys.stderr)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(run_folder)], capture_output=True, text=True, env=environment, check=True
-    )
+    done = process(run_folder, code=code)
+    assert done.returncode == 0
     assert done.stderr.strip() == "[]"
 
 

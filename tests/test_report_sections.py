@@ -24,7 +24,7 @@ from icl_bench.report.section_catalogue import all_sections, contents, section_n
 from icl_bench.report.summary import Summary, summarise
 from icl_bench.text import printable
 
-from .conftest import ROOT
+from .command import ROOT
 
 SUITE = """
 [suite]
@@ -146,6 +146,7 @@ def test_json_keeps_its_keys(everything: Path) -> None:
         "run",
         "manifest",
         "coverage",
+        "absent_columns",
         "metric",
         "scores",
         "run_scores",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,8 @@ from icl_bench import read_run, run_suite
 from icl_bench.executors.serial import Serial
 from icl_bench.plugins.protocols import Outcome
 from icl_bench.run import Run
-from tests.conftest import heed_ctrl_c
-
-ROOT = Path(__file__).parent.parent
+from tests.command import PATIENCE, started
+from tests.small_suites import slow_model
 
 PROMPTS = """
 [suite]
@@ -56,18 +56,6 @@ METRICS = """
 [metrics]
 use = ["squared_error", "normalised_error", "excess_risk", "bayes_risk", "agreement:ols"]
 """
-SLOW_MODEL = """
-import time
-
-from icl_bench.models.estimators.ols import Ols
-
-
-class Slow(Ols):
-    def predict(self, prompts):
-        if prompts.n_prompts > 16:  # not in the contract checks
-            time.sleep(SECONDS)
-        return super().predict(prompts)
-"""
 
 
 def write_suite(folder: Path, models: Sequence[str] = MODELS, scenarios: Sequence[str] = SCENARIOS) -> Path:
@@ -78,7 +66,7 @@ def write_suite(folder: Path, models: Sequence[str] = MODELS, scenarios: Sequenc
 
 def write_slow_suite(folder: Path, seconds: float) -> Path:
     """A suite of 90 blocks, each of which takes a little more than `seconds`."""
-    (folder / "slow.py").write_text(SLOW_MODEL.replace("SECONDS", str(seconds)))
+    (folder / "slow.py").write_text(slow_model(seconds))
     severities = [round(0.5 + 0.1 * step, 1) for step in range(30)]
     scenario = f'\n[[scenarios]]\nuse = "covariate/scale"\nseverities = {severities}\n'
     slow = '\n[[models]]\nuse = "./slow.py:Slow"\n'
@@ -113,7 +101,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_suite(write_suite(folder), folder / "run")
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("workers", [1, 3])
 def test_worker_processes_give_the_same_rows(tmp_path: Path, reference: Run, workers: int) -> None:
     run = run_suite(write_suite(tmp_path), tmp_path / "run", executor="processes", workers=workers)
     assert run.manifest.workers == workers
@@ -153,19 +141,7 @@ def test_a_prompt_is_the_same_however_many_there_are(tmp_path: Path, reference: 
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
     """Start the real command in a process group of its own."""
-    code = "from icl_bench.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "run", "repro.toml", "--out", "run", "--json", *options]
-    environment = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=heed_ctrl_c,
-    )
+    return started("run", "repro.toml", "--out", "run", "--json", *options, folder=folder)
 
 
 def wait_for(process: subprocess.Popen[str], text: str) -> None:
@@ -182,7 +158,7 @@ def wait_for(process: subprocess.Popen[str], text: str) -> None:
 def kill(process: subprocess.Popen[str]) -> None:
     """End a command and its workers with no chance to tidy up."""
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait(timeout=30) == -signal.SIGKILL
+    assert process.wait(timeout=PATIENCE) == -signal.SIGKILL
     assert process.stderr is not None
     process.stderr.close()
 
@@ -191,30 +167,88 @@ def count_units(folder: Path) -> int:
     return len(list((folder / "run" / "losses").glob("*.parquet")))
 
 
-def wait_until(done: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait until something has happened, or the command has ended."""
-    while not done() and process.poll() is None:
+def wait_for_units(folder: Path, wanted: int, ended: Callable[[], bool]) -> None:
+    """Wait until so many units are written, or the run has ended."""
+    while count_units(folder) < wanted and not ended():
         time.sleep(0.01)
 
 
+FORKS = multiprocessing.get_context("forkserver")
+"""Processes that begin with everything imported: what is killed is the run, not the import of torch."""
+
+BEGUN, SCORING = "blocks of prompts", "writing tables"
+
+
+class Telling:
+    """Sends on how far a run is."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+
+    def begin(self, blocks: int, done: int) -> None:
+        self.pipe.send(BEGUN)
+
+    def advance(self, label: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def scoring(self) -> None:
+        self.pipe.send(SCORING)
+
+
+def run_and_tell(folder: Path, pipe: Connection) -> None:
+    run_suite(folder / "repro.toml", folder / "run", progress=Telling(pipe))
+
+
+def killed_in_a_fork(folder: Path, moment: str, more: int, later: float) -> None:
+    """Kill a run `later` seconds after it has come to a moment and has written `more` units."""
+    before = count_units(folder)
+    told, tells = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(target=run_and_tell, args=(folder, tells))
+    process.start()
+    tells.close()
+    while moment and told.recv() != moment:
+        pass
+    wait_for_units(folder, before + more, lambda: process.exitcode is not None)
+    time.sleep(later)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def killed_command(folder: Path, moment: str, more: int, later: float, *options: str) -> None:
+    """As above, of the command and its workers."""
+    before = count_units(folder)
+    process = start(folder, *options)
+    if moment:
+        wait_for(process, moment)
+    wait_for_units(folder, before + more, lambda: process.poll() is not None)
+    time.sleep(later)
+    kill(process)
+
+
 def test_a_run_killed_20_times_gives_the_same_rows(tmp_path: Path) -> None:
+    """Each kill is a random while after a number of units, never at a time: a busy machine changes nothing."""
     chance = random.Random(20)
     suite = write_slow_suite(tmp_path, 0.08)
-    kills = [("", 1.5, ())] * 3 + [("blocks of prompts", 1.0, ())] * 14
-    kills += [("blocks of prompts", 3.0, ("--executor", "processes", "--workers", "2"))]
-    kills += [("writing tables", 0.02, ())] * 2
     units = []
-    for number, (moment, longest, options) in enumerate(kills):
-        process = start(tmp_path, *(options or ("--executor", "serial")))
-        if moment:
-            wait_for(process, moment)
-        if moment == "blocks of prompts" and number % 2:  # a busy machine may need longer for a unit than any chance
-            wait_until(lambda: count_units(tmp_path) > units[-1], process)
-        time.sleep(chance.uniform(0.0, longest))
-        kill(process)
+
+    def note(kill: Callable[..., None], *how: Any) -> None:
+        kill(tmp_path, *how)
         units.append(count_units(tmp_path))
+
+    FORKS.set_forkserver_preload(["icl_bench.run", __name__])
+    note(killed_command, "", 0, chance.uniform(0.0, 0.3), "--executor", "serial")
+    for _ in range(2):
+        note(killed_in_a_fork, "", 0, chance.uniform(0.0, 0.5))
+    for number in range(13):
+        note(killed_in_a_fork, BEGUN, number % 4, chance.uniform(0.0, 0.2))
+    note(killed_command, BEGUN, 2, chance.uniform(0.0, 0.2), "--executor", "serial")
+    note(killed_command, BEGUN, 3, chance.uniform(0.0, 0.2), "--executor", "processes", "--workers", "2")
+    for _ in range(2):
+        note(killed_in_a_fork, SCORING, 0, chance.uniform(0.0, 0.02))
     advanced = sum(later > earlier for earlier, later in itertools.pairwise(units))
-    assert len(kills) == 20
+    assert len(units) == 20
     assert units == sorted(units)  # no finished unit was lost
     assert advanced >= 8, f"too few kills landed in the middle of work: {units}"
     assert units[0] == 0
@@ -229,14 +263,14 @@ def test_a_second_run_into_the_same_folder_is_refused(tmp_path: Path) -> None:
     try:
         wait_for(first, "blocks of prompts")
         second = start(tmp_path, "--executor", "serial")
-        told = second.communicate(timeout=60)[1]
+        told = second.communicate(timeout=PATIENCE)[1]
         assert second.returncode == 2
         assert "is in use by another run" in told
         assert "another --out" in told
         assert "Traceback" not in told
         assert first.poll() is None
         os.killpg(first.pid, signal.SIGINT)
-        told = first.communicate(timeout=60)[1]
+        told = first.communicate(timeout=PATIENCE)[1]
         assert first.returncode == 130
         assert "run the same command again to continue" in told
     finally:

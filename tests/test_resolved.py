@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from icl_bench.tables.io import read_header
 
-from icl_bench import Run, catalogue, run_suite
+from icl_bench import Run, run_suite
 from icl_bench.assembly import identity, resolved
 from icl_bench.assembly.identity import digests_of
 from icl_bench.assembly.resolved import Resolved, kept
@@ -19,7 +18,9 @@ from icl_bench.errors import PluginError, SuiteError
 from icl_bench.execution import Job
 from icl_bench.executors.serial import Serial
 from icl_bench.plan import make_plan
+from icl_bench.plugins import loading
 from icl_bench.suite_file import load_suite
+from icl_bench.tables.units import read_header
 from icl_bench.validation import validate_suite
 
 SUITE = """
@@ -93,7 +94,7 @@ def suite_file(tmp_path: Path) -> Path:
 def count(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each plugin is built, and each model's digest taken, from now on."""
     found: Counter[str] = Counter()
-    build, taken = catalogue.build, identity.model_digest
+    build, taken = loading.build, identity.model_digest
 
     def counted(kind: str, use: str, *rest: Any) -> Any:
         found[f"{kind} {use}"] += 1
@@ -103,7 +104,7 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         found[f"digest of {spec.label}"] += 1
         return taken(suite, spec)
 
-    monkeypatch.setattr(catalogue, "build", counted)
+    monkeypatch.setattr(loading, "build", counted)
     monkeypatch.setattr(identity, "model_digest", digest)
     monkeypatch.setattr(resolved, "model_digest", digest)
     return found
@@ -145,7 +146,7 @@ def test_a_worker_makes_what_its_job_needs_and_no_more(suite_file: Path, count: 
     suite = load_suite(suite_file)
     worker = Resolved(suite, digests_of(suite))
     count.clear()
-    prompt_set = next(place for place in make_plan(suite).prompt_sets if place.label == "covariate/scale")
+    prompt_set = next(place for place in make_plan(suite).prompt_sets if place.place.scenario == "covariate/scale")
     law = worker.laws.cell(prompt_set).law
     worker.bound("bayes", law)
     assert count == {
@@ -160,12 +161,12 @@ def test_a_worker_makes_what_its_job_needs_and_no_more(suite_file: Path, count: 
 def test_seeds_share_a_cell_and_scenarios_their_unshifted_law(suite_file: Path) -> None:
     suite = load_suite(suite_file)
     laws = Resolved(suite).laws
-    cells = {(place.label, place.point, place.seed): laws.cell(place) for place in make_plan(suite).prompt_sets}
-    for (label, point, seed), cell in cells.items():
-        assert cell is cells[label, point, 0], seed
+    cells = {(each.place, each.seed): laws.cell(each) for each in make_plan(suite).prompt_sets}
+    for (place, seed), cell in cells.items():
+        assert cell is cells[place, 0], seed
     assert laws.base(suite.prompts) is laws.base(suite.scenarios[2].prompts)
     assert laws.identities() == {"covariate/scale": 1.0}
-    flags = {(label, point): cell.identity for (label, point, _), cell in cells.items()}
+    flags = {(place.scenario, place.severities): cell.identity for (place, _), cell in cells.items()}
     assert flags["joint/both", (1.0, 0.0)] is None
     assert flags["covariate/scale", (2.0,)] is False
 

@@ -11,7 +11,7 @@ import pytest
 from icl_bench import run_suite
 from icl_bench.errors import NotComparableError, RunFolderError, TableError
 from icl_bench.tables.schema import SCHEMA_VERSION
-from tests.conftest import Command
+from tests.command import command
 
 
 def edit(folder: Path, **fields: Any) -> None:
@@ -56,10 +56,10 @@ def test_another_runs_folder_is_never_continued_in_place(name: str, finished: Pa
     assert run_suite(small_suite, finished, fresh=True).complete
 
 
-def test_the_command_ends_with_2_and_says_what_to_do(finished: Path, small_suite: Path, icl_bench: Command) -> None:
+def test_the_command_ends_with_2_and_says_what_to_do(finished: Path, small_suite: Path) -> None:
     edit(finished, schema_version=1, dropped="a field that is gone")
-    done = icl_bench("run", small_suite, "--executor", "serial", "--out", finished)
-    assert done.returncode == 2
+    done = command("run", small_suite, "--executor", "serial", "--out", finished)
+    assert done.exit_code == 2
     assert "schema version 1" in done.stderr
     assert "--out" in done.stderr
     assert "--fresh" in done.stderr

@@ -7,15 +7,14 @@ import io
 import json
 import math
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from icl_bench import Run, run_suite
-from icl_bench.cli.main import app
+from icl_bench import Run, read_run
 from icl_bench.compare.baseline_folder import update
 from icl_bench.report.section_catalogue import section_names
 from icl_bench.report.summary import summarise
@@ -27,6 +26,8 @@ from icl_bench.tables.baseline import write_baseline
 from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import read_manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
+from tests.command import command
+from tests.stored_runs import handed_out, stored, suite_run
 
 D, SIZE, NOISE, N = 4, 12, 0.25, 700
 SUITE = f"""
@@ -83,10 +84,9 @@ JOINT = "joint/covariate_scale+noise_variance"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("scores")
-    (folder / "scores.toml").write_text(SUITE)
-    return run_suite(folder / "scores.toml", folder / "run")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    for folder in handed_out(stored(tmp_path_factory, "scores", suite_run(SUITE)) / "run"):
+        yield read_run(folder)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def log_ratio(risk, scenario: str, label: str, model: str, kept=slice(None)) -> 
 
 def test_kappa_is_the_noise_variance_and_is_printed(run, scores):
     assert (scores.kappa, scores.kappa_source) == (NOISE, "noise variance")
-    printed = CliRunner().invoke(app, ["report", str(run.path)]).stdout
+    printed = command("report", run.path).stdout
     assert "kappa = 0.250 (noise variance)" in " ".join(printed.split())
 
 
@@ -313,7 +313,7 @@ def test_a_run_without_losses_says_so(run, tmp_path):
     shutil.copy(run.path / "manifest.json", tmp_path)
     shutil.copy(run.path / "scores.parquet", tmp_path)
     assert "losses of this run were not kept" in run_scores(tmp_path).note
-    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    result = command("report", tmp_path)
     assert result.exit_code == 0
     assert "losses of this run were not kept" in result.stdout
 
@@ -332,7 +332,7 @@ def test_a_schema_1_run_is_read(run, scores, tmp_path):
 
 def test_every_format_shows_them(run, scores):
     def shown(*arguments: str) -> str:
-        result = CliRunner().invoke(app, ["report", str(run.path), *arguments])
+        result = command("report", run.path, *arguments)
         assert result.exit_code == 0, result.output
         return result.stdout
 
@@ -353,7 +353,7 @@ def test_every_format_shows_them(run, scores):
 
 
 def test_agreement_is_the_mean_squared_difference_of_answers(run):
-    result = CliRunner().invoke(app, ["report", str(run.path), "--format", "csv", "--table", "agreement"])
+    result = command("report", run.path, "--format", "csv", "--table", "agreement")
     rows = {
         (row["scenario"], row["severity_label"], row["model"]): row
         for row in csv.DictReader(io.StringIO(result.stdout))
@@ -367,13 +367,13 @@ def test_agreement_is_the_mean_squared_difference_of_answers(run):
         zero = np.mean([part[part.model == PROMPTS].zero_error.astype(float).mean() for part in seeds])
         assert float(rows[scenario, label, "ols"]["value"]) == pytest.approx(distance / zero, rel=1e-6)
     assert float(rows["base", "", "bayes_train"]["value"]) == 0.0
-    printed = CliRunner().invoke(app, ["report", str(run.path)]).stdout
+    printed = command("report", run.path).stdout
     assert "Which algorithm is it" in printed
 
 
 @pytest.mark.parametrize("table", section_names())
 def test_every_table_comes_as_csv(run, table):
-    result = CliRunner().invoke(app, ["report", str(run.path), "--format", "csv", "--table", table])
+    result = command("report", run.path, "--format", "csv", "--table", table)
     assert result.exit_code == 0
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert rows
@@ -388,6 +388,6 @@ def test_every_table_comes_as_csv(run, table):
     ],
 )
 def test_tables_that_cannot_be_shown_are_refused(run, arguments, message):
-    result = CliRunner().invoke(app, ["report", str(run.path), *arguments])
+    result = command("report", run.path, *arguments)
     assert result.exit_code == 2
     assert message in result.output

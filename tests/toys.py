@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from icl_bench.plugins import catalogue
+from tests.small_suites import suite_text
 
 SCENARIO = '''
 """Covariates mirrored."""
@@ -356,15 +357,13 @@ TWINS = {
 
 def suite_using(kind: str, use: str) -> str:
     """Return a small suite that uses one plugin of a kind; executors are not named in a suite."""
-    function_class = f'function_class = "{use}"\n' if kind == "function_classes" else ""
-    own = f', "{use}"' if kind == "metrics" else ""
-    model = use if kind in ("models", "architectures") else "ols"
-    dial = f'[[scenarios]]\nuse = "{use}"\nname = "toy/flip"\nseverities = [0.0, 1.0]\n' if kind == "scenarios" else ""
-    return (
-        f'[suite]\nname = "toys"\nversion = 1\n[prompts]\n{function_class}n_dims = 3\ncontext_sizes = [0, 2, 4]\n'
-        "noise_std = 0.5\nn_prompts = 256\n"
-        f'[[models]]\nuse = "{model}"\n[[models]]\nuse = "bayes"\n[[scenarios]]\nuse = "base"\n{dial}'
-        f'[metrics]\nuse = ["squared_error", "bayes_risk"{own}]\n'
+    dial = {"use": use, "name": "toy/flip", "severities": [0.0, 1.0]}
+    return suite_text(
+        "toys",
+        prompts={"function_class": use} if kind == "function_classes" else {},
+        models=[use if kind in ("models", "architectures") else "ols", "bayes"],
+        scenarios=["base", dial] if kind == "scenarios" else ["base"],
+        metrics=["squared_error", "bayes_risk", *([use] if kind == "metrics" else [])],
     )
 
 
@@ -376,14 +375,21 @@ def in_file(folder: Path, toy: Toy) -> str:
 
 def in_package(folder: Path, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> str:
     """Write a toy as an installed package with an entry point; return what a suite calls it."""
-    site = folder / "site"
-    info = site / "toys-1.0.dist-info"
-    info.mkdir(parents=True)
     module = f"toy_of_{folder.name}".replace("-", "_").replace("[", "").replace("]", "")
-    (site / f"{module}.py").write_text(toy.source.lstrip())
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[icl_bench.{toy.kind}]\ntoy/one = {module}:{toy.name}\n")
+    site = installed(folder, toy.kind, f"toy/one = {module}:{toy.name}", toy.source.lstrip())
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.delitem(sys.modules, module, raising=False)
     catalogue.entries.cache_clear()
     return "toy/one"
+
+
+def installed(folder: Path, kind: str, entry_point: str, source: str) -> Path:
+    """Write what `pip install` of a package leaves behind, an entry point `name = module:Class`; return its site."""
+    site = folder / "site"
+    info = site / "toys-1.0.dist-info"
+    info.mkdir(parents=True)
+    module = entry_point.partition(" = ")[2].partition(":")[0]
+    (site / f"{module}.py").write_text(source)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[icl_bench.{kind}]\n{entry_point}\n")
+    return site

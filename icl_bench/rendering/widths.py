@@ -30,7 +30,8 @@ def label_widths(table: Table, beside: int, width: int, gap: int) -> list[int]:
 
     What the table is wider than `width` by is taken from the labels, the widest first, as long as no two come to read
     alike, and a single label column keeps a fifth of the width (with several, a row is a sentence, worse off in parts
-    than with short names). Where even that would not let the table fit, it is to be split, and labels get a third.
+    than with short names). Where even that would not let the table fit, it is to be split: labels get a third, a single
+    column of them up to half where its names read alike before.
     """
     texts = [[row.labels[place] for row in table.rows] for place in range(len(table.labels))]
     found = [max([len(head), *map(len, names)]) for head, names in zip(table.labels, texts, strict=True)]
@@ -41,7 +42,10 @@ def label_widths(table: Table, beside: int, width: int, gap: int) -> list[int]:
     least = SHORTEST_LABEL if len(found) > 1 else max(SHORTEST_LABEL, width // 5)
     floors = [_shortest_distinct(names, least) for names in texts]
     if excess > sum(max(own - floor, 0) for own, floor in zip(found, floors, strict=True)):
-        floors = [max(SHORTEST_LABEL, width // 3)] * len(found)
+        third = max(SHORTEST_LABEL, width // 3)
+        if len(found) == 1:
+            return [min(found[0], max(third, min(floors[0], width // 2)))]
+        floors = [third] * len(found)
     for _ in range(excess):
         able = [place for place, own in enumerate(found) if own > floors[place]]
         if not able:
