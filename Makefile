@@ -70,8 +70,8 @@ bench: .venv/installed-test ## the figures in the README, measured side by side
 
 docs: .venv/installed-test ## the trees and the generated tables in README.md and docs/
 	$(BIN)/python -m evidence.house --write
-	$(BIN)/python -m benchmarks.exact_risks_table
-	$(BIN)/python -m benchmarks.operating_characteristics
+	$(BIN)/python -m evidence.exact_risks_table
+	$(BIN)/python -m evidence.operating_characteristics
 	$(BIN)/python -m evidence.tables_page
 
 changelog: ## what the fragments would say in CHANGELOG.md

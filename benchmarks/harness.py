@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import icl_bench.evaluate.asking
-import icl_bench.evaluate.block
-import icl_bench.execution
-import icl_bench.run
+import icl_bench.run.asking
+import icl_bench.run.block
+import icl_bench.run.jobs
+import icl_bench.run.suite_run
 from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.laws.law import PromptLaw
-from icl_bench.run import Run, run_suite
+from icl_bench.run.suite_run import Run, run_suite
 from icl_bench.tables.schema import PROMPTS
 
 SUITE = Path(__file__).resolve().parent.parent / "suites" / "core.toml"
@@ -35,11 +35,11 @@ TARGET = 0.30
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("cell law", SuiteLaws, "cell"),
     ("draw", PromptLaw, "draw"),
-    ("Bayes reference", icl_bench.evaluate.block, "with_bayes"),
-    ("predict (models and copies)", icl_bench.evaluate.asking, "predict"),
-    ("losses (references included)", icl_bench.evaluate.block, "losses_of"),
-    ("write unit", icl_bench.execution, "write_unit"),
-    ("score and write tables", icl_bench.run, "score_run"),
+    ("Bayes reference", icl_bench.run.block, "with_bayes"),
+    ("predict (models and copies)", icl_bench.run.asking, "predict"),
+    ("losses (references included)", icl_bench.run.block, "losses_of"),
+    ("write unit", icl_bench.run.jobs, "write_unit"),
+    ("score and write tables", icl_bench.run.suite_run, "score_run"),
 )
 
 

@@ -145,8 +145,8 @@ def _rows(size: Size, labels: list[str], scenario: str, severity: float | None, 
 
 def build(folder: Path, page: Path) -> Iterator[tuple[str, str]]:
     """Write the page; yield what it took."""
-    from icl_bench.report.html.page import render
-    from icl_bench.report.summary import summarise
+    from icl_bench.report.page.page import render
+    from icl_bench.scores.summary import summarise
 
     began = time.perf_counter()
     summary = summarise(folder)

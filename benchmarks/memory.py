@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--scenarios", default="", help="as of `icl-bench run` (default: all)")
     given = parser.parse_args()
     if given.prompts is None:
-        from icl_bench.suite_file import load_suite
+        from icl_bench.suites.suite_file import load_suite
 
         given.prompts = load_suite(given.suite).prompts.n_prompts
     few = measure(given.suite, given.prompts, given.workers, given.scenarios)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from icl_bench.assembly.plugins import build_metrics, metric_cards
-from icl_bench.suite import metric_spec
-from icl_bench.suite_file import load_suite
+from icl_bench.suites.suite import metric_spec
+from icl_bench.suites.suite_file import load_suite
 from icl_bench.tables.metric_cards import MetricCard
 
 ANY_SUITE = Path(__file__).parent.parent / "suites" / "quick.toml"

@@ -29,18 +29,18 @@ from typing import Any
 import torch
 
 from benchmarks.eager_gpt2 import EagerLoop
-from icl_bench.evaluate.asking import Conditions, predict
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.scaled import Scaled
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
-from icl_bench.networks.learner import MICRO_BATCH, Learner
+from icl_bench.layers.learner import MICRO_BATCH, Learner
 from icl_bench.plugins import loading
 from icl_bench.prompts import PromptBatch
+from icl_bench.run.asking import Conditions, predict
 from icl_bench.seeding import Streams
-from icl_bench.suite import ModelSpec, PromptSettings
+from icl_bench.suites.suite import ModelSpec, PromptSettings
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.recipe import Component, Curriculum, Evaluation, Optimisation, Recipe
 from icl_bench.training.steps import Stepper
@@ -159,7 +159,7 @@ def memory() -> None:
     code = (
         "import resource, torch; from benchmarks.networks import LAW, blocks, network;"
         "from icl_bench.laws.covariates.scaled import Scaled; from icl_bench.laws.query.row_wise import RowWise;"
-        "from icl_bench.evaluate.asking import Conditions, predict;"
+        "from icl_bench.run.asking import Conditions, predict;"
         "learner = network('gpt2', size='standard');"
         "[predict(learner, block, Conditions(time_limit=None)) for law in"
         " (LAW, LAW.add('query', RowWise(Scaled(2.0)))) for block in blocks(law)];"

@@ -31,9 +31,9 @@ from torch import Tensor
 from icl_bench.arrays import Array
 from icl_bench.function_classes.linear import Linear
 from icl_bench.plugins.protocols import LinearMaps
+from icl_bench.prefix_solvers.gaussian_posterior import gaussian_posterior, ridge_weights
+from icl_bench.prefix_solvers.min_norm import min_norm_fit
 from icl_bench.prompts import PromptBatch
-from icl_bench.solvers.gaussian_posterior import gaussian_posterior, ridge_weights
-from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.theory.bayes import ridge_maps
 
 ALLOWED = 1e-6

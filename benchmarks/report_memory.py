@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.commands import ROOT, measured
 from icl_bench import run_suite
-from icl_bench.tables.losses import open_losses
+from icl_bench.tables.stored_losses import open_losses
 
 MODELS = ("bayes", "bayes_train", "ols", "ridge-evidence", "averaging", "zero")
 TARGET = 1.2

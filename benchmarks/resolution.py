@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from icl_bench.plan import make_plan
 from icl_bench.plugins import loading
-from icl_bench.run import run_suite
-from icl_bench.suite import with_n_prompts
-from icl_bench.suite_file import load_suite
+from icl_bench.run.suite_run import run_suite
+from icl_bench.suites.plan import make_plan
+from icl_bench.suites.suite import with_n_prompts
+from icl_bench.suites.suite_file import load_suite
 
 SUITE = Path(__file__).resolve().parent.parent / "suites" / "quick.toml"
 KINDS = ("function_classes", "scenarios", "metrics", "models")

@@ -28,26 +28,26 @@ if TYPE_CHECKING:
         RowsPart,
         TaskPart,
     )
-    from icl_bench.networks.architecture import Architecture
-    from icl_bench.networks.heads import MeanHead
-    from icl_bench.networks.learner import Learner
-    from icl_bench.networks.mixing import Mixer
-    from icl_bench.networks.stack import Stack
+    from icl_bench.layers.architecture import Architecture
+    from icl_bench.layers.heads import MeanHead
+    from icl_bench.layers.learner import Learner
+    from icl_bench.layers.mixing import Mixer
+    from icl_bench.layers.stack import Stack
     from icl_bench.plugins.bases import PlainMetric, RatioMetric
     from icl_bench.plugins.protocols import Outcome
     from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
-    from icl_bench.run import Run, read_run, run_suite
+    from icl_bench.run.suite_run import Run, read_run, run_suite
 
 _HOME = {
-    "Architecture": "icl_bench.networks.architecture",
+    "Architecture": "icl_bench.layers.architecture",
     "Comparison": "icl_bench.compare.comparison",
     "CovariatePart": "icl_bench.laws.parts",
     "Dial": "icl_bench.laws.dials",
     "Draws": "icl_bench.laws.draws",
     "LabelPart": "icl_bench.laws.parts",
-    "Learner": "icl_bench.networks.learner",
-    "MeanHead": "icl_bench.networks.heads",
-    "Mixer": "icl_bench.networks.mixing",
+    "Learner": "icl_bench.layers.learner",
+    "MeanHead": "icl_bench.layers.heads",
+    "Mixer": "icl_bench.layers.mixing",
     "Moments": "icl_bench.laws.moments",
     "NoClosedForm": "icl_bench.errors",
     "NoisePart": "icl_bench.laws.parts",
@@ -61,15 +61,15 @@ _HOME = {
     "QueryPart": "icl_bench.laws.parts",
     "RatioMetric": "icl_bench.plugins.bases",
     "RowsPart": "icl_bench.laws.parts",
-    "Run": "icl_bench.run",
-    "Stack": "icl_bench.networks.stack",
+    "Run": "icl_bench.run.suite_run",
+    "Stack": "icl_bench.layers.stack",
     "TargetBatch": "icl_bench.prompts",
     "TaskPart": "icl_bench.laws.parts",
     "compare_runs": "icl_bench.compare.comparison",
     "load_model": "icl_bench.assembly.plugins",
     "load_scenario": "icl_bench.assembly.plugins",
-    "read_run": "icl_bench.run",
-    "run_suite": "icl_bench.run",
+    "read_run": "icl_bench.run.suite_run",
+    "run_suite": "icl_bench.run.suite_run",
 }
 
 __all__ = [

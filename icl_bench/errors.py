@@ -99,12 +99,9 @@ MOVED = "docs/plugins-0.2.md says what changed for plugins"
 """Ends the refusal of a plugin that was written for 0.1."""
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the known name closest to `name`, or an empty string."""
-    import difflib
-
-    tail = {entry.rsplit("/", 1)[-1]: entry for entry in known}
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if not close:
-        close = [tail[match] for match in difflib.get_close_matches(name, list(tail), n=1, cutoff=0.6)]
-    return f" (did you mean {close[0]!r}?)" if close else ""
+def told(error: BaseException) -> str:
+    """Return an error as one line of at most 300 characters, after the part of a law that raised it (its notes)."""
+    text = " ".join(str(error).split())
+    shown = text if isinstance(error, IclBenchError) else f"{type(error).__name__}: {text}".rstrip(": ")
+    shown = ": ".join([*getattr(error, "__notes__", ()), shown])
+    return shown if len(shown) <= 300 else f"{shown[:297]}..."

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from icl_bench.errors import InstallationError, UsageError, nearest
+from icl_bench.errors import InstallationError, UsageError
+from icl_bench.names import nearest
 
 SUITES = "suites"
 RECIPES = "recipes"

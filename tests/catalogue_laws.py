@@ -14,7 +14,7 @@ from icl_bench.laws.law import PromptLaw
 from icl_bench.places import Severity
 from icl_bench.plugins import catalogue, loading
 from icl_bench.plugins.protocols import Scenario
-from icl_bench.suite import Factor, PromptSettings
+from icl_bench.suites.suite import Factor, PromptSettings
 
 TABLE_DIMS = 10
 """Columns of the bundled table."""

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from icl_bench.compare.baseline_folder import baseline_digest
-from icl_bench.report.summary import summarise
-from icl_bench.tables.losses import open_losses
+from icl_bench.scores.summary import summarise
+from icl_bench.tables.stored_losses import open_losses
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = (ROOT / "action" / "gate.sh").read_text()

@@ -18,9 +18,9 @@ from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.heads import QUANTILES, make_head
-from icl_bench.networks.learner import Learner
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.heads import QUANTILES, make_head
+from icl_bench.layers.learner import Learner
 from icl_bench.plugins import catalogue, loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams

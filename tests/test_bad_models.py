@@ -162,7 +162,7 @@ def test_a_worker_that_dies_or_never_returns_is_replaced(tmp_path: Path) -> None
     """A model has six seconds, more than any load takes away; a block of three models has nine."""
     suite = suite_with(tmp_path, "Good", "KillsItsProcess", "HangsInNativeCode")
     options = ["--time-limit", "6", "--workers", "2", "--out", "out"]
-    code = f"import icl_bench.execution as e; e.GRACE_SECONDS = -15.0; {MAIN}"
+    code = f"import icl_bench.run.jobs as e; e.GRACE_SECONDS = -15.0; {MAIN}"
     done = process("run", suite, *options, code=code, folder=tmp_path)
     assert done.returncode == 4, done.stderr
     found = rows(tmp_path / "out")
@@ -270,7 +270,7 @@ def test_a_full_disk_keeps_what_was_finished(small_suite: Path, tmp_path: Path, 
     out = tmp_path / "out"
     arguments = ["run", str(small_suite), "--out", str(out), "--executor", "serial"]
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    from icl_bench import execution
+    from icl_bench.run import jobs as execution
 
     whole, written = execution.write_unit, []
 

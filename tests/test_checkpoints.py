@@ -39,16 +39,16 @@ from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.sizes import Sizes
+from icl_bench.layers.architecture import Architecture
 from icl_bench.models.networks.gpt2 import GPT2
-from icl_bench.networks.architecture import Architecture
-from icl_bench.plan import make_plan
 from icl_bench.plugins import catalogue, loading
 from icl_bench.plugins.protocols import LinearLearner
 from icl_bench.prompts import PromptBatch
-from icl_bench.run import check_suite, run_suite
+from icl_bench.run.suite_run import check_suite, run_suite
 from icl_bench.seeding import Streams
-from icl_bench.suite import ModelSpec
-from icl_bench.suite_file import load_suite
+from icl_bench.suites.plan import make_plan
+from icl_bench.suites.suite import ModelSpec
+from icl_bench.suites.suite_file import load_suite
 from tests.command import ROOT
 
 GARG = Path(__file__).parent / "data" / "garg_checkpoint"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import icl_bench.run
+import icl_bench.run.suite_run
 from icl_bench import read_run
 from tests.command import MAIN, PATIENCE, command, environment, started
 
@@ -123,7 +123,7 @@ def test_an_internal_error_is_5_and_asks_to_be_reported(small_suite: Path, monke
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("deep inside")
 
-    monkeypatch.setattr(icl_bench.run, "score_run", broken)
+    monkeypatch.setattr(icl_bench.run.suite_run, "score_run", broken)
     done = command("run", small_suite, "--executor", "serial")
     assert done.exit_code == 5
     assert "please report it" in done.stderr

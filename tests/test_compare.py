@@ -23,8 +23,8 @@ from icl_bench.compare.judging import cell_weights
 from icl_bench.compare.pairing import pair
 from icl_bench.compare.pooling import cluster_rows, whole_clusters
 from icl_bench.compare.settings import Settings
-from icl_bench.tables.losses import open_losses
 from icl_bench.tables.schema import SCHEMA_KEY
+from icl_bench.tables.stored_losses import open_losses
 from tests.synthetic_runs import BASE, LACKING, WORSE, Synthetic, invoke
 
 

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from icl_bench import run_suite
 from icl_bench.compare.baseline_folder import baseline_digest
-from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import read_manifest
+from icl_bench.tables.stored_losses import open_losses
 from tests.command import MAIN, command, environment
 from tests.small_suites import suite_text
 from tests.synthetic_runs import BASE, LACKING, WORSE, Synthetic, invoke

@@ -15,8 +15,8 @@ import pytest
 from filelock import FileLock
 
 from icl_bench.compare.cells import Cell
-from icl_bench.compare.nightly_evidence import standings
-from icl_bench.compare.nightly_state import Look, LookValue, NightlyState, WatchedCell, read_state, write_state
+from icl_bench.compare.nightly.evidence import standings
+from icl_bench.compare.nightly.state import Look, LookValue, NightlyState, WatchedCell, read_state, write_state
 from icl_bench.places import Place
 from tests.command import Done
 from tests.synthetic_runs import Synthetic, invoke

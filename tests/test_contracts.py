@@ -1,6 +1,6 @@
 """Every plugin of the catalogue is held to its contracts, unasked; and plugins that break one are caught.
 
-The checks live in `icl_bench.contracts`: nothing here is written for a particular model or scenario.
+The checks live in `icl_bench.contracts.models`: nothing here is written for a particular model or scenario.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from icl_bench.assembly.plugins import bound
-from icl_bench.contracts import model_violations, scenario_violations
-from icl_bench.evaluate.block import with_bayes
+from icl_bench.contracts.metrics import metric_violations
+from icl_bench.contracts.models import model_violations, scenario_violations
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.displaced import Displaced
 from icl_bench.laws.covariates.scaled import Scaled
@@ -25,10 +25,10 @@ from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import PromptRows, Sizes
-from icl_bench.metric_contracts import metric_violations
 from icl_bench.plugins import catalogue, loading
 from icl_bench.plugins.protocols import Answer, Model, Scenario
 from icl_bench.prompts import Prediction, PromptBatch
+from icl_bench.run.block import with_bayes
 from icl_bench.seeding import Streams
 from tests.catalogue_laws import carrier
 

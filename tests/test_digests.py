@@ -25,7 +25,7 @@ from icl_bench.laws.draws import Clusters, Draws
 from icl_bench.laws.sizes import PromptRows
 from icl_bench.laws.table_rows import Table
 from icl_bench.seeding import Streams
-from icl_bench.suite_file import load_suite
+from icl_bench.suites.suite_file import load_suite
 from icl_bench.training.recipe_file import load_recipe
 
 SUITE = """[suite]

@@ -16,12 +16,7 @@ from evidence import tables_page
 from icl_bench.cli.main import app
 from icl_bench.errors import MOVED
 from icl_bench.plugins import catalogue
-from icl_bench.tables.schema import (
-    baseline_schema,
-    losses_schema,
-    scores_schema,
-    training_schema,
-)
+from icl_bench.tables.schema import baseline_schema, losses_schema, scores_schema, training_schema
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "changelog.d/README.md"]

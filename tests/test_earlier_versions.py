@@ -18,11 +18,11 @@ from icl_bench.compare.baseline_folder import baseline_digest
 from icl_bench.errors import RunFolderError, TableError
 from icl_bench.places import Place
 from icl_bench.tables import schema
-from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import read_manifest
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import SCHEMA_KEY, SCHEMA_VERSION, why_absent
 from icl_bench.tables.score_table import absent_columns, read_score_rows, read_scores
+from icl_bench.tables.stored_losses import open_losses
 
 from .command import ROOT
 from .earlier_runs import lowered, rewrite
@@ -175,7 +175,10 @@ def test_a_run_is_not_continued_in_a_folder_of_an_earlier_version(suite: Path, e
     refused = invoke("run", suite, "--out", folder)
     assert refused.exit_code == 2
     said = " ".join(refused.output.split())
-    assert f"holds tables of schema version {version}, which are read and never added to, expected {SCHEMA_VERSION}" in said
+    assert (
+        f"holds tables of schema version {version}, which are read and never added to, expected {SCHEMA_VERSION}"
+        in said
+    )
     assert "--out" in said
     assert "--fresh" in said
     with pytest.raises(RunFolderError):

@@ -1,7 +1,7 @@
 """A run reproduces the exact risks: every scenario, every model that knows one, d = 8 and d = 20, three context sizes.
 
 Scenarios and models come from the catalogue, so a new one is held to its exact risk with no test written for it. What
-is compared, and with which formulas, is in benchmarks/exact_risks.py; docs/exact-risks.md shows a larger run.
+is compared, and with which formulas, is in evidence/exact_risks.py; docs/exact-risks.md shows a larger run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from benchmarks.exact_risks import (
+from evidence.exact_risks import (
     CLOSED_FORM,
     GIVEN_X,
     RATIO,

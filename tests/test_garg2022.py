@@ -18,11 +18,11 @@ from icl_bench import Run, run_suite
 from icl_bench.arrays import Array, Array32
 from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.laws.labels.gaussian import GaussianNoise
-from icl_bench.plan import PromptSet, make_plan
-from icl_bench.run import check_suite
+from icl_bench.run.suite_run import check_suite
 from icl_bench.seeding import Streams
-from icl_bench.suite_file import load_suite
-from icl_bench.tables.losses import open_losses
+from icl_bench.suites.plan import PromptSet, make_plan
+from icl_bench.suites.suite_file import load_suite
+from icl_bench.tables.stored_losses import open_losses
 
 ROOT = Path(__file__).parent.parent
 SUITE = load_suite(ROOT / "suites" / "garg2022.toml")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.comparison_simulations import Changes, gate, headline_weights, paired_changes
-from benchmarks.paired_losses import Lognormal
+from evidence.comparison_simulations import Changes, gate, headline_weights, paired_changes
+from evidence.paired_losses import Lognormal
 from icl_bench.compare.cells import Cell
 from icl_bench.compare.changes import CellChange
 from icl_bench.compare.judging import EQUAL, IMPROVEMENT, REGRESSION, judge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from icl_bench.networks.gelu import TanhGelu
+from icl_bench.layers.gelu import TanhGelu
 
 
 def test_value_and_gradient_are_torchs_own() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from icl_bench.assembly.laws import prompt_digest
-from icl_bench.plan import make_plan
 from icl_bench.seeding import Streams
-from icl_bench.suite_file import load_suite
+from icl_bench.suites.plan import make_plan
+from icl_bench.suites.suite_file import load_suite
 
 ROOT = Path(__file__).parent.parent
 SUITES = sorted((ROOT / "suites").glob("*.toml"))

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from jinja2 import TemplateAssertionError, UndefinedError
 
 from benchmarks.html_report import Size, write_run
+from icl_bench.formatting import plain
 from icl_bench.rendering import html
 from icl_bench.rendering.table import Cell, Column, Row, Table
-from icl_bench.report.html import assets
-from icl_bench.report.html.headline import NamedRun, score_table
-from icl_bench.report.html.page import render
-from icl_bench.report.summary import summarise
-from icl_bench.run_scores.records import RunScore
-from icl_bench.text import plain
+from icl_bench.report.page import assets
+from icl_bench.report.page.headline import NamedRun, score_table
+from icl_bench.report.page.page import render
+from icl_bench.scores.records import RunScore
+from icl_bench.scores.summary import summarise
 
 from .command import ROOT
 

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from benchmarks.html_report import Size, write_run
 from icl_bench import run_suite
 from icl_bench.errors import UsageError
-from icl_bench.report.html import assets
-from icl_bench.report.html.packing import REACH_STEPS, VALUE_STEPS, ZERO_CODE, packed
-from icl_bench.report.html.page import render
-from icl_bench.report.html.risks import Interval, read_risks
+from icl_bench.report.page import assets
+from icl_bench.report.page.packing import REACH_STEPS, VALUE_STEPS, ZERO_CODE, packed
+from icl_bench.report.page.page import render
+from icl_bench.report.page.risks import Interval, read_risks
 from icl_bench.report.records import render_json
-from icl_bench.report.score_rows import ScoreRows, Statistic
-from icl_bench.report.summary import Summary, summarise
+from icl_bench.scores.rows import ScoreRows, Statistic
+from icl_bench.scores.summary import Summary, summarise
 from icl_bench.tables.score_table import read_score_rows
 from tests.browser import Browser, Page, find_chromium
 from tests.command import PATIENCE

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsRegressor
 from torch import Tensor
 
-from icl_bench.contracts import model_violations
+from icl_bench.contracts.models import model_violations
 from icl_bench.errors import PluginError
 from icl_bench.models.estimators.knn import Knn
 from icl_bench.plugins import loading
+from icl_bench.prefix_solvers import nearest_neighbours
 from icl_bench.prompts import PromptBatch
-from icl_bench.solvers import nearest_neighbours
 
 
 def slow_means(prompts: PromptBatch, k: int) -> np.ndarray:

@@ -24,9 +24,9 @@ from icl_bench.laws.parts import CovariatePart
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
 from icl_bench.laws.tasks.scaled import ScaledPrior
-from icl_bench.networks.learner import Learner
-from icl_bench.networks.linear_self_attention import CornerLayer, LinearSelfAttentionLayer
-from icl_bench.networks.linear_transformer import BlockStep, FullStep, LinearTransformer
+from icl_bench.layers.learner import Learner
+from icl_bench.layers.linear_self_attention import CornerLayer, LinearSelfAttentionLayer
+from icl_bench.layers.linear_transformer import BlockStep, FullStep, LinearTransformer
 from icl_bench.plugins import loading
 from icl_bench.plugins.protocols import LinearLearner
 from icl_bench.prompts import PromptBatch

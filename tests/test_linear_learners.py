@@ -25,9 +25,9 @@ from icl_bench.laws.sizes import Sizes
 from icl_bench.laws.tasks.scaled import ScaledPrior
 from icl_bench.plugins import loading
 from icl_bench.plugins.protocols import LinearLearner
+from icl_bench.prefix_solvers.prefix_moments import prefix_gram
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
-from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.bayes import ridge_maps
 from icl_bench.theory.linear_learners import conditional_risk, exact_risk
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from icl_bench.layers import delta_rule, linear_recurrence
+from icl_bench.layers.convolution import ShortConvolution
+from icl_bench.layers.delta_rule import DeltaSteps
+from icl_bench.layers.layout import Layout, sequence_of
+from icl_bench.layers.learner import SequenceLearner
+from icl_bench.layers.linear_recurrence import Steps
 from icl_bench.models.networks.deltanet import DeltaNetMixer, unit
 from icl_bench.models.networks.hedgehog import HedgehogMixer, SoftmaxFeatures
 from icl_bench.models.networks.mixture_of_memories import MixtureOfMemoriesMixer
-from icl_bench.networks import delta_rule, linear_recurrence
-from icl_bench.networks.convolution import ShortConvolution
-from icl_bench.networks.delta_rule import DeltaSteps
-from icl_bench.networks.layout import Layout, sequence_of
-from icl_bench.networks.learner import SequenceLearner
-from icl_bench.networks.linear_recurrence import Steps
 from icl_bench.plugins import loading
 from icl_bench.prompts import PromptBatch
 

@@ -12,14 +12,14 @@ import pytest
 
 from icl_bench import Run, read_run, run_suite
 from icl_bench.compare.comparison import compare_runs
-from icl_bench.evaluate import block as evaluated_block
-from icl_bench.looked_up import Judging
 from icl_bench.places import Place
-from icl_bench.run_scores.scores import run_scores
-from icl_bench.scoring import ScoredSet
+from icl_bench.run import block as evaluated_block
+from icl_bench.scores.axis_scores import run_scores
+from icl_bench.scores.cells import ScoredSet
+from icl_bench.scores.looked_up import Judging
 from icl_bench.statistics.looked_up import FEWEST, LIMIT, Unsaid, by_prompt, judge, pooled
-from icl_bench.tables.losses import open_losses
 from icl_bench.tables.schema import LOOKED_UP_COLUMN
+from icl_bench.tables.stored_losses import open_losses
 from tests.command import command
 from tests.stored_runs import handed_out, stored
 
@@ -28,9 +28,9 @@ from pathlib import Path
 
 from icl_bench import Prediction, load_model
 from icl_bench.assembly.laws import SuiteLaws
-from icl_bench.plan import make_plan
+from icl_bench.suites.plan import make_plan
 from icl_bench.seeding import Streams
-from icl_bench.suite_file import load_suite
+from icl_bench.suites.suite_file import load_suite
 
 
 class Cheat:
@@ -336,8 +336,8 @@ def test_every_report_says_who_looked_up(tempted: tuple[Run, Path]) -> None:
 
 
 def test_the_page_draws_no_curve_of_a_flagged_cell(tempted: tuple[Run, Path]) -> None:
-    from icl_bench.report.html.risks import read_risks
-    from icl_bench.report.summary import summarise
+    from icl_bench.report.page.risks import read_risks
+    from icl_bench.scores.summary import summarise
 
     risks = read_risks(summarise(tempted[0].path))
     assert np.isfinite(risks.models.value[0, :3]).all()

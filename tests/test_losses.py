@@ -14,9 +14,9 @@ from icl_bench import run_suite
 from icl_bench.errors import NotComparableError, RunFolderError, TableError
 from icl_bench.places import Place
 from icl_bench.tables.baseline import FILE, write_baseline
-from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import Manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.stored_losses import open_losses
 from icl_bench.tables.units import ModelOutcome, Unit, UnitHeader, write_unit
 
 SIZES = (0, 2, 4)

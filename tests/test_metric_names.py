@@ -11,21 +11,21 @@ from icl_bench.shipped import package_root
 PACKAGE = package_root()
 METRICS = frozenset(catalogue.entries("metrics"))
 ALLOWED = {
-    "suite_file.py": METRICS,  # what a suite that names none is asked
+    "suites/suite_file.py": METRICS,  # what a suite that names none is asked
     "tables/earlier_metrics.py": METRICS,  # what manifests of earlier versions do not say
     "training/measuring.py": {"squared_error", "excess_risk"},  # what the table of training calls its measures
     # the role that is called like the metric that plays it
     "plugins/protocols.py": {"bayes_risk"},
-    "metric_contracts.py": {"bayes_risk"},
+    "contracts/metrics.py": {"bayes_risk"},
     "tables/metric_roles.py": {"bayes_risk"},
     # columns, tables, figures and answers of the command that are called like a metric
     "report/sections/headline.py": {"normalised_error", "bayes_risk"},
     "report/sections/curves.py": {"normalised_error"},
     "report/sections/agreement.py": {"agreement"},
-    "report/html/report_sections.py": {"agreement"},
-    "report/html/payload.py": {"bayes_risk"},
-    "report/figures/request.py": {"agreement"},
-    "report/figures/drawing.py": {"agreement"},
+    "report/page/report_sections.py": {"agreement"},
+    "report/page/payload.py": {"bayes_risk"},
+    "figures/request.py": {"agreement"},
+    "figures/drawing.py": {"agreement"},
     "cli/show.py": {"exact_risk"},
 }
 """File -> the names that it may hold."""

@@ -17,7 +17,6 @@ from scipy.stats import norm
 from icl_bench import load_model, read_run, run_suite
 from icl_bench.assembly.identity import question_digest
 from icl_bench.errors import NoClosedForm, SuiteError
-from icl_bench.evaluate.losses import losses_of
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
@@ -30,8 +29,9 @@ from icl_bench.metrics.zero_error import ZeroError
 from icl_bench.plugins import catalogue
 from icl_bench.plugins.protocols import Answer, Metric
 from icl_bench.prompts import Prediction, TargetBatch
+from icl_bench.run.losses import losses_of
 from icl_bench.seeding import Streams
-from icl_bench.suite_file import load_suite
+from icl_bench.suites.suite_file import load_suite
 from icl_bench.tables.manifest import read_manifest
 from tests.command import command
 from tests.toys import installed

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.comparison_simulations import (
+from evidence.comparison_simulations import (
     Changes,
     alternatives,
     any_of,
@@ -22,10 +22,10 @@ from benchmarks.comparison_simulations import (
     rate,
     tail_verdicts,
 )
-from benchmarks.nightly_simulations import ALPHA, CELLS, MARGIN, NIGHTS, bank, first_alarms, one_cell_worse
-from benchmarks.operating_characteristics import PAGE, TABLES, four_worse, power_table
-from benchmarks.paired_losses import Lognormal, LossLaw, RatioOfSquares, SquaredNormal, family
-from benchmarks.statistics_page import PAGE_TEXT
+from evidence.nightly_simulations import ALPHA, CELLS, MARGIN, NIGHTS, bank, first_alarms, one_cell_worse
+from evidence.operating_characteristics import PAGE, TABLES, four_worse, power_table
+from evidence.paired_losses import Lognormal, LossLaw, RatioOfSquares, SquaredNormal, family
+from evidence.statistics_page import PAGE_TEXT
 
 SKEWED = Lognormal(2.0)
 REPETITIONS = 300

@@ -29,18 +29,10 @@ from icl_bench.errors import NoClosedForm
 from icl_bench.laws.covariates.truncated import Truncated
 from icl_bench.laws.draws import Draws
 from icl_bench.laws.law import Draw, Parameters, PromptLaw
-from icl_bench.laws.parts import (
-    CovariatePart,
-    LabelPart,
-    NoisePart,
-    ObservePart,
-    QueryPart,
-    RowsPart,
-    TaskPart,
-)
+from icl_bench.laws.parts import CovariatePart, LabelPart, NoisePart, ObservePart, QueryPart, RowsPart, TaskPart
 from icl_bench.plugins import catalogue, loading
+from icl_bench.prefix_solvers.gaussian_process import process_posterior
 from icl_bench.seeding import Streams
-from icl_bench.solvers.gaussian_process import process_posterior
 from icl_bench.theory.linear_learners import averaged_prediction, exact_risk
 from icl_bench.theory.linear_self_attention import one_layer_risk, population_loss
 from tests.catalogue_laws import (

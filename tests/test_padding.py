@@ -14,7 +14,7 @@ from torch import Tensor
 from icl_bench.assembly.plugins import load_model
 from icl_bench.checkpoints.card import plain_arguments
 from icl_bench.checkpoints.folder import write_checkpoint
-from icl_bench.contracts import model_violations
+from icl_bench.contracts.models import model_violations
 from icl_bench.errors import CheckpointError
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.covariates.displaced import Displaced
@@ -23,11 +23,11 @@ from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
-from icl_bench.networks.learner import Learner
+from icl_bench.layers.learner import Learner
 from icl_bench.plugins import loading
 from icl_bench.plugins.protocols import LinearLearner
 from icl_bench.prompts import PromptBatch
-from icl_bench.run import run_suite
+from icl_bench.run.suite_run import run_suite
 from icl_bench.seeding import Streams
 from icl_bench.theory.linear_learners import exact_risk
 from tests.test_checkpoints import card_for, suite_file, written

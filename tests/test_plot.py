@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icl_bench.patterns import matching
-from icl_bench.report.figures.loaded_run import LoadedRun, load_runs, run_names
-from icl_bench.report.figures.request import KINDS
-from icl_bench.report.figures.series import BAYES, MODEL, ZERO, against_context, against_severity
-from icl_bench.report.figures.severity_axis import severity_axis
-from icl_bench.report.figures.style import MARKERS, PALETTE, decade_ticks, log_limits, look, power_text
+from icl_bench.figures.loaded_run import LoadedRun, load_runs, run_names
+from icl_bench.figures.request import KINDS
+from icl_bench.figures.series import BAYES, MODEL, ZERO, against_context, against_severity
+from icl_bench.figures.severity_axis import severity_axis
+from icl_bench.figures.style import MARKERS, PALETTE, decade_ticks, log_limits, look, power_text
+from icl_bench.names import matching
 from icl_bench.tables.manifest import read_manifest, write_manifest
 from icl_bench.tables.score_table import read_scores, write_scores
 from tests.command import Done, command, process

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from icl_bench import read_run
-from icl_bench.architecture_contracts import architecture_violations, is_architecture
-from icl_bench.executor_contracts import executor_violations
-from icl_bench.function_class_contracts import function_class_violations
+from icl_bench.contracts.architectures import architecture_violations, is_architecture
+from icl_bench.contracts.executors import executor_violations
+from icl_bench.contracts.function_classes import function_class_violations
 from icl_bench.plugins import catalogue, loading
 from tests.command import command
 from tests.toys import TOYS, TWINS, Toy, in_file, in_package, suite_using

@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench.contracts import model_violations, prediction_problem
-from icl_bench.evaluate.asking import Conditions, predict
-from icl_bench.evaluate.failures import Failure
+from icl_bench.contracts.models import model_violations, prediction_problem
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.sizes import Sizes
-from icl_bench.networks.heads import QUANTILES, make_head
-from icl_bench.networks.learner import MICRO_BATCH, Learner
+from icl_bench.layers.heads import QUANTILES, make_head
+from icl_bench.layers.learner import MICRO_BATCH, Learner
 from icl_bench.prompts import Prediction, PromptBatch
+from icl_bench.run.asking import Conditions, predict
+from icl_bench.run.failures import Failure
 from icl_bench.seeding import Streams
 
 LAW = PromptLaw(Linear(3), GaussianNoise(0.25), Sizes((0, 1, 3, 5)))

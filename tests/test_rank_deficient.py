@@ -23,11 +23,11 @@ from icl_bench.laws.sizes import Sizes
 from icl_bench.models.estimators.ridge import Ridge
 from icl_bench.plugins import loading
 from icl_bench.plugins.protocols import LinearMaps
+from icl_bench.prefix_solvers import greville
+from icl_bench.prefix_solvers.gaussian_posterior import GaussianPosterior, gaussian_posterior, ridge_weights
+from icl_bench.prefix_solvers.min_norm import min_norm_fit
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams
-from icl_bench.solvers import greville
-from icl_bench.solvers.gaussian_posterior import GaussianPosterior, gaussian_posterior, ridge_weights
-from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.theory.bayes import ridge_maps
 from icl_bench.theory.linear_learners import exact_risk
 

@@ -13,10 +13,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from icl_bench.errors import UsageError
+from icl_bench.formatting import printable
 from icl_bench.rendering import escaping, latex, markdown, terminal
 from icl_bench.rendering.formats import Formats
 from icl_bench.rendering.table import Cell, Column, Row, Table, by_column, of_rows
-from icl_bench.text import printable
 
 NASTY = ["|", "<b>", "@team", "&amp;", "`", "```", "\\", "\\|", "*", "_", "~", "$", "#", "{", "}", "[x](y)", "![i](j)"]
 NASTY += [

@@ -14,16 +14,16 @@ import pytest
 from scipy.stats import t as student
 
 from icl_bench import run_suite
+from icl_bench.formatting import short, with_half_width
 from icl_bench.places import Place
-from icl_bench.report.breakdown import breakdowns
 from icl_bench.report.chart import draw
-from icl_bench.report.curves import Curve, CurvePoint, Line
-from icl_bench.report.points import Entry, Point
-from icl_bench.report.score_rows import Absent, Statistic, combined
-from icl_bench.report.summary import summarise
 from icl_bench.report.terminal import lines
+from icl_bench.scores.breakdown import breakdowns
+from icl_bench.scores.curves import Curve, CurvePoint, Line
+from icl_bench.scores.points import Entry, Point
+from icl_bench.scores.rows import Absent, Statistic, combined
+from icl_bench.scores.summary import summarise
 from icl_bench.tables.units import read_losses
-from icl_bench.text import short, with_half_width
 from tests.command import Done, command, process
 from tests.stored_runs import AWKWARD_MODEL
 

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from benchmarks.html_report import Size, write_run
 from icl_bench import run_suite
 from icl_bench.cli.main import app
+from icl_bench.formatting import printable
 from icl_bench.rendering.escaping import markdown
 from icl_bench.report.section_catalogue import all_sections, contents, section_names
-from icl_bench.report.summary import Summary, summarise
-from icl_bench.text import printable
+from icl_bench.scores.summary import Summary, summarise
 
 from .command import ROOT
 

@@ -21,7 +21,7 @@ from pandas.testing import assert_frame_equal
 from icl_bench import read_run, run_suite
 from icl_bench.executors.serial import Serial
 from icl_bench.plugins.protocols import Outcome
-from icl_bench.run import Run
+from icl_bench.run.suite_run import Run
 from tests.command import PATIENCE, started
 from tests.small_suites import slow_model
 
@@ -237,7 +237,7 @@ def test_a_run_killed_20_times_gives_the_same_rows(tmp_path: Path) -> None:
         kill(tmp_path, *how)
         units.append(count_units(tmp_path))
 
-    FORKS.set_forkserver_preload(["icl_bench.run", __name__])
+    FORKS.set_forkserver_preload(["icl_bench.run.suite_run", __name__])
     note(killed_command, "", 0, chance.uniform(0.0, 0.3), "--executor", "serial")
     for _ in range(2):
         note(killed_in_a_fork, "", 0, chance.uniform(0.0, 0.5))

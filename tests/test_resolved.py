@@ -15,13 +15,13 @@ from icl_bench.assembly import identity, resolved
 from icl_bench.assembly.identity import digests_of
 from icl_bench.assembly.resolved import Resolved, kept
 from icl_bench.errors import PluginError, SuiteError
-from icl_bench.execution import Job
 from icl_bench.executors.serial import Serial
-from icl_bench.plan import make_plan
 from icl_bench.plugins import loading
-from icl_bench.suite_file import load_suite
+from icl_bench.run.jobs import Job
+from icl_bench.run.validation import validate_suite
+from icl_bench.suites.plan import make_plan
+from icl_bench.suites.suite_file import load_suite
 from icl_bench.tables.units import read_header
-from icl_bench.validation import validate_suite
 
 SUITE = """
 [suite]

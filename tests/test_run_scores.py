@@ -17,15 +17,15 @@ import pytest
 from icl_bench import Run, read_run
 from icl_bench.compare.baseline_folder import update
 from icl_bench.report.section_catalogue import section_names
-from icl_bench.report.summary import summarise
-from icl_bench.run_scores.changes import score_changes
-from icl_bench.run_scores.records import AUSC, AXIS, GAP, INTERACTION, POINT, SCENARIO, SDR, RunScores
-from icl_bench.run_scores.scores import run_scores, scores_of
+from icl_bench.scores.axis_scores import run_scores, scores_of
+from icl_bench.scores.changes import score_changes
+from icl_bench.scores.records import AUSC, AXIS, GAP, INTERACTION, POINT, SCENARIO, SDR, RunScores
+from icl_bench.scores.summary import summarise
 from icl_bench.statistics.intervals import student_t
 from icl_bench.tables.baseline import write_baseline
-from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import read_manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS
+from icl_bench.tables.stored_losses import open_losses
 from tests.command import command
 from tests.stored_runs import handed_out, stored, suite_run
 

@@ -16,9 +16,9 @@ from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.query.row_wise import RowWise
 from icl_bench.laws.sizes import Sizes
-from icl_bench.networks.layout import sequence_of
-from icl_bench.networks.learner import Learner
-from icl_bench.networks.matching import Matching
+from icl_bench.layers.layout import sequence_of
+from icl_bench.layers.learner import Learner
+from icl_bench.layers.matching import Matching
 from icl_bench.plugins import loading
 from icl_bench.prompts import PromptBatch
 from icl_bench.seeding import Streams

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
+from icl_bench.prefix_solvers.descent import descent_matrix, descent_weights, newton_inverse, newton_weights
+from icl_bench.prefix_solvers.gaussian_posterior import gaussian_posterior, ridge_weights
+from icl_bench.prefix_solvers.min_norm import min_norm_fit
+from icl_bench.prefix_solvers.prefix_moments import prefix_cross, prefix_gram, prefix_labels
 from icl_bench.prompts import PromptBatch
-from icl_bench.solvers.descent import descent_matrix, descent_weights, newton_inverse, newton_weights
-from icl_bench.solvers.gaussian_posterior import gaussian_posterior, ridge_weights
-from icl_bench.solvers.min_norm import min_norm_fit
-from icl_bench.solvers.prefix_moments import prefix_cross, prefix_gram, prefix_labels
 
 ATOL = 5e-8
 

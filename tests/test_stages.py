@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from icl_bench.laws.contracts import law_violations, same_draws, same_query
+from icl_bench.contracts.laws import law_violations, same_draws, same_query
 from icl_bench.laws.dials import stage_of
 from icl_bench.laws.draws import Draws, Kind
 from icl_bench.laws.law import Draw, PromptLaw

@@ -15,11 +15,11 @@ from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.sizes import Sizes
-from icl_bench.networks import selective_scan as scanning
-from icl_bench.networks.diagonal_scan import CHUNK, diagonal_scan
-from icl_bench.networks.recurrent_cells import GatedRecurrentUnit, LongShortTermMemory
-from icl_bench.networks.selective_scan import Selected, selective_scan
-from icl_bench.networks.stable_state_space import Reparameterisation, rates_of, weights_of
+from icl_bench.layers import selective_scan as scanning
+from icl_bench.layers.diagonal_scan import CHUNK, diagonal_scan
+from icl_bench.layers.recurrent_cells import GatedRecurrentUnit, LongShortTermMemory
+from icl_bench.layers.selective_scan import Selected, selective_scan
+from icl_bench.layers.stable_state_space import Reparameterisation, rates_of, weights_of
 from icl_bench.plugins import loading
 from icl_bench.plugins.arguments import argument_problems
 from icl_bench.prompts import PromptBatch

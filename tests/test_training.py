@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from icl_bench.checkpoints.folder import read_checkpoint
 from icl_bench.cli.main import app
 from icl_bench.errors import RecipeError, RunFolderError, TrainingError
-from icl_bench.networks.linear_self_attention import CornerLayer
+from icl_bench.layers.linear_self_attention import CornerLayer
 from icl_bench.seeding import TRAINING_SEEDS, TUNING_SEEDS, Streams
 from icl_bench.tables.training_table import read_training
 from icl_bench.theory.linear_self_attention import EXPONENTIAL_MOMENTS, global_minimum, random_covariance_minimum

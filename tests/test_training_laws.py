@@ -18,16 +18,16 @@ from icl_bench.checkpoints.folder import read_checkpoint
 from icl_bench.cli.main import app
 from icl_bench.errors import SuiteError
 from icl_bench.laws.law import PromptLaw
-from icl_bench.networks.linear_self_attention import CornerLayer
-from icl_bench.plan import make_plan
+from icl_bench.layers.linear_self_attention import CornerLayer
 from icl_bench.plugins.protocols import Model
-from icl_bench.suite_file import load_suite
+from icl_bench.run.validation import validate_suite
+from icl_bench.suites.plan import make_plan
+from icl_bench.suites.suite_file import load_suite
 from icl_bench.tables.training_table import read_training
 from icl_bench.theory.linear_self_attention import global_minimum, one_layer_risk
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.recipe_file import load_recipe
 from icl_bench.training.train import train
-from icl_bench.validation import validate_suite
 
 Z = 4.5
 D, N = 4, 8
@@ -348,7 +348,7 @@ def test_a_severity_that_training_cannot_have_is_refused_where_it_stands(name: s
 
 
 def test_validation_binds_each_model_to_its_own_law(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from icl_bench import validation
+    from icl_bench.run import validation
 
     seen: list[PromptLaw] = []
 

@@ -14,7 +14,7 @@ from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.sizes import Sizes
-from icl_bench.networks.linear_self_attention import CornerLayer
+from icl_bench.layers.linear_self_attention import CornerLayer
 from icl_bench.seeding import Streams
 from icl_bench.statistics.intervals import mean_interval
 from icl_bench.theory.linear_self_attention import EXPONENTIAL_MOMENTS, global_minimum, random_covariance_minimum

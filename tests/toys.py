@@ -300,7 +300,7 @@ TWINS = {
         "    def kernel",
         "    def posterior(self, prompts, noise_variance, label_scale):\n"
         "        from icl_bench import Posterior\n"
-        "        from icl_bench.solvers.gaussian_process import process_posterior\n"
+        "        from icl_bench.prefix_solvers.gaussian_process import process_posterior\n"
         "        spread = 0 * prompts.context_y + noise_variance\n"
         "        return Posterior(*process_posterior(self.kernel, prompts, spread))\n\n"
         "    def kernel",

@@ -17,10 +17,10 @@ from icl_bench.laws.law import STAGES, PromptLaw
 from icl_bench.laws.parts import RowsPart, TaskPart
 from icl_bench.laws.sizes import Sizes
 from icl_bench.places import Severity
-from icl_bench.plan import PromptSet
 from icl_bench.plugins import loading
 from icl_bench.seeding import Streams
-from icl_bench.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Suite, TrainingSettings
+from icl_bench.suites.plan import PromptSet
+from icl_bench.suites.suite import Factor, ModelSpec, PromptSettings, ScenarioSpec, Suite, TrainingSettings
 
 
 def base_law(settings: PromptSettings, folder: Path | None = None) -> PromptLaw:

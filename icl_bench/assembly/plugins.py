@@ -11,12 +11,7 @@ from icl_bench.errors import MOVED, PluginError, SuiteError
 from icl_bench.laws.law import PromptLaw
 from icl_bench.plugins import loading
 from icl_bench.plugins.protocols import Metric, Model, Scenario, declared, is_ratio
-from icl_bench.suite import (
-    MetricSpec,
-    ModelSpec,
-    Suite,
-    metric_spec,
-)
+from icl_bench.suites.suite import MetricSpec, ModelSpec, Suite, metric_spec
 from icl_bench.tables.metric_cards import MetricCard
 
 
@@ -86,7 +81,7 @@ def build_model(suite: Suite, spec: ModelSpec) -> Model:
 def build_metrics(suite: Suite) -> dict[str, Metric]:
     """Return label -> metric for every metric of a suite, and after them the ones whose columns ratios need.
 
-    What is built need not be a metric: `icl_bench.metric_contracts` says what it lacks. Raises SuiteError with every
+    What is built need not be a metric: `icl_bench.contracts.metrics` says what it lacks. Raises SuiteError with every
     one that cannot be built, and where it was asked for.
     """
     built: dict[str, Metric] = {}

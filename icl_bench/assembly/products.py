@@ -15,7 +15,7 @@ from icl_bench.laws.sizes import Sizes
 from icl_bench.places import Severity
 from icl_bench.plugins import catalogue, loading
 from icl_bench.plugins.protocols import Scenario
-from icl_bench.suite import Factor
+from icl_bench.suites.suite import Factor
 
 
 def told(question: Callable[[Any], str | None], plugin: object) -> str | None:

@@ -11,11 +11,11 @@ from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.assembly.plugins import bound, build_metrics, build_model, load_model, metric_cards
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.laws.law import PromptLaw
-from icl_bench.plan import Plan
 from icl_bench.plugins import catalogue, loading
 from icl_bench.plugins.arguments import argument_problems
 from icl_bench.plugins.protocols import Metric, Model
-from icl_bench.suite import ModelSpec, Suite
+from icl_bench.suites.plan import Plan
+from icl_bench.suites.suite import ModelSpec, Suite
 from icl_bench.tables.metric_cards import MetricCard
 
 
@@ -107,7 +107,7 @@ class Resolved:
     def problems(self, plan: Plan) -> list[str]:
         """Return why what a plan asks for cannot be had, each with its file and line; builds all but the models.
 
-        What is built need not be a metric: `icl_bench.metric_contracts` says what it lacks.
+        What is built need not be a metric: `icl_bench.contracts.metrics` says what it lacks.
         """
         problems = list(self._model_problems())
         in_training = self.laws.training_problems()

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from icl_bench.checkpoints.weights import Form, forms_of
 from icl_bench.errors import CheckpointError, PluginError
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.learner import Learner
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.learner import Learner
 from icl_bench.plugins import catalogue, loading
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from icl_bench.networks.architecture import Architecture
+from icl_bench.layers.architecture import Architecture
 
 FORMAT = 1
 """Version of card.toml that this package writes and reads."""

@@ -13,8 +13,9 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from icl_bench.checkpoints.card import FORMAT, Card, DataLaw, Recipe, Weights
-from icl_bench.errors import CheckpointError, nearest
-from icl_bench.toml_lines import TomlLines
+from icl_bench.errors import CheckpointError
+from icl_bench.names import nearest
+from icl_bench.toml import TomlLines
 
 LARGEST_CARD = 1 << 20  # bytes
 

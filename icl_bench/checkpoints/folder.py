@@ -25,8 +25,8 @@ from icl_bench.checkpoints.weights import (
 )
 from icl_bench.errors import CheckpointError, OutputError
 from icl_bench.files import whole
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.learner import Learner
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.learner import Learner
 
 CARD = "card.toml"
 WEIGHTS = ("weights.safetensors", "weights.b.safetensors")

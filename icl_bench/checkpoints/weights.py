@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from icl_bench.digests import bytes_digest
-from icl_bench.errors import CheckpointError, nearest
+from icl_bench.errors import CheckpointError
+from icl_bench.names import nearest
 
 SHOWN = 5
 """Problems of a kind that a message names before it counts the rest."""

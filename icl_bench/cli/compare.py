@@ -90,7 +90,7 @@ def _settings(metric: str | None, margin: str | None, alpha: str | None, sizes: 
 def _compared(base: Path, head: Path, settings: Settings) -> View:
     from icl_bench.compare.comparison import check_two_folders, compare
     from icl_bench.compare.comparison_view import view
-    from icl_bench.tables.losses import open_losses
+    from icl_bench.tables.stored_losses import open_losses
 
     check_two_folders(base, head)
     return view(compare(open_losses(base), open_losses(head), settings))
@@ -105,9 +105,9 @@ def _check_sequential(update: bool, sizes: str | None) -> None:
 
 def _nightly(path: Path, base: Path, head: Path, settings: Settings, margin_given: bool, alpha_given: bool) -> View:
     from icl_bench.compare.comparison import check_two_folders
-    from icl_bench.compare.nightly import NightlySettings, look
-    from icl_bench.compare.nightly_view import view
-    from icl_bench.tables.losses import open_losses
+    from icl_bench.compare.nightly.gate import NightlySettings, look
+    from icl_bench.compare.nightly.view import view
+    from icl_bench.tables.stored_losses import open_losses
 
     check_two_folders(base, head)
     asked = NightlySettings(
@@ -131,7 +131,7 @@ def _update(
     """Show the comparison with the old baseline where there is one, then write the new."""
     from icl_bench.compare.baseline_folder import check_baseline_folder, check_complete, update
     from icl_bench.compare.comparison import check_two_folders
-    from icl_bench.tables.losses import open_losses
+    from icl_bench.tables.stored_losses import open_losses
 
     check_two_folders(base, head)
     check_baseline_folder(base)
@@ -153,7 +153,7 @@ def _before_update(base: Path, head: Losses, settings: Settings) -> View | None:
     """Return the comparison with the baseline that is to be replaced; None, and why on stderr, where there is none."""
     from icl_bench.compare.comparison import compare
     from icl_bench.compare.comparison_view import view
-    from icl_bench.tables.losses import open_losses
+    from icl_bench.tables.stored_losses import open_losses
 
     try:
         return view(compare(open_losses(base), head, settings))

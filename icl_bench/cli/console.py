@@ -137,6 +137,6 @@ def print_json(value: Any) -> None:
     """Write a value to stdout as JSON, numbers that are not finite as null."""
     import json
 
-    from icl_bench.text import finite
+    from icl_bench.formatting import finite
 
     print(json.dumps(finite(value), indent=2))

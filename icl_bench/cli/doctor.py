@@ -21,7 +21,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Show versions, devices, cores, memory, and optional parts that are missing."""
-    from icl_bench.provenance import usable_cores, versions
+    from icl_bench.machine import usable_cores, versions
 
     threads, devices = _torch()
     found: dict[str, Any] = {

@@ -14,7 +14,8 @@ import typer
 
 from icl_bench import shipped
 from icl_bench.cli.console import guarded, print_json
-from icl_bench.errors import UsageError, nearest
+from icl_bench.errors import UsageError
+from icl_bench.names import nearest
 
 NARROWEST = 40
 

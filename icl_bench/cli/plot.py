@@ -49,8 +49,8 @@ def plot(
     Several runs are laid over each other in severity and context, a dash pattern each. Ends with 4, and writes
     nothing, when a run has nothing to draw.
     """
-    from icl_bench.report.figures.drawing import plot as draw
-    from icl_bench.report.figures.request import Request
+    from icl_bench.figures.drawing import plot as draw
+    from icl_bench.figures.request import Request
 
     request = Request(
         kind=kind,

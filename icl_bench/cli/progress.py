@@ -12,7 +12,7 @@ from icl_bench.cli.console import err, say
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from icl_bench.execution import Progress
+    from icl_bench.run.jobs import Progress
 
 PLAIN_SECONDS = 10.0
 """Between two plain lines."""

@@ -13,7 +13,7 @@ from icl_bench.errors import EXIT_INCOMPLETE, UsageError
 from icl_bench.report.section_catalogue import section_names
 
 if TYPE_CHECKING:
-    from icl_bench.report.summary import Summary
+    from icl_bench.scores.summary import Summary
 
 
 @guarded
@@ -37,7 +37,7 @@ def report(
     """
     from icl_bench.rendering.formats import TERMINAL
     from icl_bench.report.formats import FORMATS, HTML, check_table, render
-    from icl_bench.report.summary import summarise
+    from icl_bench.scores.summary import summarise
 
     wanted = "json" if as_json else format_name
     FORMATS.check(wanted)
@@ -67,7 +67,7 @@ def report(
 
 def print_report(folder: Path) -> None:
     """Print the terminal summary of a run folder on stdout."""
-    from icl_bench.report.summary import summarise
+    from icl_bench.scores.summary import summarise
 
     _show(summarise(folder))
 

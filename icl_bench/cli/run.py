@@ -48,8 +48,8 @@ def run(
     Runs again into the same folder continue what is there. Ctrl-C loses nothing that was finished.
     """
     from icl_bench.cli.progress import progress_reporter
-    from icl_bench.provenance import usable_cores
-    from icl_bench.run import run_suite
+    from icl_bench.machine import usable_cores
+    from icl_bench.run.suite_run import run_suite
 
     try:
         with progress_reporter() as progress:

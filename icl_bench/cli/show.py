@@ -13,11 +13,12 @@ import typer
 
 from icl_bench.cli import show_trained
 from icl_bench.cli.console import guarded, print_json
-from icl_bench.errors import PluginError, UsageError, nearest
+from icl_bench.errors import PluginError, UsageError
+from icl_bench.names import nearest
 
 if TYPE_CHECKING:
     from icl_bench.laws.law import PromptLaw
-    from icl_bench.suite import ModelSpec, ScenarioSpec, Suite
+    from icl_bench.suites.suite import ModelSpec, ScenarioSpec, Suite
 
 
 @guarded
@@ -135,7 +136,7 @@ def _type(parameter: inspect.Parameter) -> str:
 
 def _law(noise_std: float) -> PromptLaw:
     from icl_bench.assembly.laws import base_law
-    from icl_bench.suite import PromptSettings
+    from icl_bench.suites.suite import PromptSettings
 
     return base_law(PromptSettings(n_dims=4, context_sizes=(0, 8), noise_std=noise_std))
 
@@ -177,8 +178,8 @@ def _exact_risk(name: str) -> str:
 
 
 def _suite(path: Path) -> dict[str, Any]:
-    from icl_bench.plan import make_plan
-    from icl_bench.suite_file import load_suite
+    from icl_bench.suites.plan import make_plan
+    from icl_bench.suites.suite_file import load_suite
 
     suite = load_suite(path)
     plan, settings = make_plan(suite), suite.prompts

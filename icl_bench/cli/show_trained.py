@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from icl_bench.places import Severity
-    from icl_bench.suite import Factor, TrainingSettings
+    from icl_bench.suites.suite import Factor, TrainingSettings
 
 
 def recipe(path: Path) -> dict[str, Any]:

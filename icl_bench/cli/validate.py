@@ -29,7 +29,7 @@ def validate(
 
     Ends with 0 when all is well and 2 when anything is not.
     """
-    from icl_bench.validation import validate_suite
+    from icl_bench.run.validation import validate_suite
 
     suite = suite_file(suite)
     findings = validate_suite(suite, time_limit, executor)

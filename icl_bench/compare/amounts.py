@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from icl_bench.text import short
+from icl_bench.formatting import short
 
 LARGEST_PERCENT = 10.0
 """From this share on a change is written as a factor."""

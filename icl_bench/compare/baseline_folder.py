@@ -17,11 +17,11 @@ from icl_bench.digests import bytes_digest
 from icl_bench.errors import IncompleteError, OutputError, UsageError
 from icl_bench.tables.baseline import write_baseline
 from icl_bench.tables.loss_sets import Losses, LossSet
-from icl_bench.tables.losses import open_losses
 from icl_bench.tables.manifest import BASELINE, read_manifest, write_manifest
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 from icl_bench.tables.score_table import read_score_rows, write_scores
+from icl_bench.tables.stored_losses import open_losses
 
 _OWN = ("manifest.json", "baseline.parquet", "scores.parquet", ".gitattributes", "README.md")
 

@@ -14,21 +14,12 @@ from icl_bench.compare.comparability import check_suite, differing_provenance
 from icl_bench.compare.judging import REGRESSION, VERDICTS, JudgedCell, judge
 from icl_bench.compare.metric import common_metric
 from icl_bench.compare.pairing import pair
-from icl_bench.compare.settings import (
-    ALL,
-    ALPHA,
-    HEADLINE,
-    MARGIN,
-    Settings,
-    alpha_from,
-    margin_from,
-    sizes_from,
-)
+from icl_bench.compare.settings import ALL, ALPHA, HEADLINE, MARGIN, Settings, alpha_from, margin_from, sizes_from
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_PASS, EXIT_REGRESSION, UsageError
-from icl_bench.run_scores.changes import score_changes
-from icl_bench.run_scores.records import RunScores
+from icl_bench.scores.changes import score_changes
+from icl_bench.scores.records import RunScores
 from icl_bench.tables.loss_sets import Losses
-from icl_bench.tables.losses import open_losses
+from icl_bench.tables.stored_losses import open_losses
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from icl_bench.compare.comparison_record import record
 from icl_bench.compare.judging import EQUAL, IMPROVEMENT, NO_WORSE, REGRESSION, UNDECIDED, VERDICTS, JudgedCell
 from icl_bench.compare.view import Annotation, Case, Part, View
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_REGRESSION
+from icl_bench.formatting import printable, short
 from icl_bench.rendering.table import BETTER, SAME, UNSURE, WORSE, Cell, Row, Table, of_rows
-from icl_bench.run_scores.records import AUSC, SDR, RunScore
-from icl_bench.text import printable, short
+from icl_bench.scores.records import AUSC, SDR, RunScore
 
 SHOWN = {REGRESSION: 20, IMPROVEMENT: 10}
 """Changed cells that a table shows; the table of every cell has the others."""

@@ -6,8 +6,8 @@ import json
 
 from icl_bench.compare import github, junit, markdown
 from icl_bench.compare.view import View
+from icl_bench.formatting import finite
 from icl_bench.rendering.formats import Formats
-from icl_bench.text import finite
 
 GITHUB = "github"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from icl_bench.compare.view import Case, View
-from icl_bench.text import printable
+from icl_bench.formatting import printable
 
 _COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 

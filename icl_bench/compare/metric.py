@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from icl_bench.errors import NotComparableError, UsageError, nearest
+from icl_bench.errors import NotComparableError, UsageError
+from icl_bench.names import nearest
 from icl_bench.tables.loss_sets import Losses
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from icl_bench.errors import UsageError, nearest
+from icl_bench.errors import UsageError
+from icl_bench.names import nearest
 
 MARGIN, ALPHA = 0.01, 0.05
 LARGEST_MARGIN = 10.0

@@ -10,7 +10,7 @@ from icl_bench.compare.cells import BROKEN, MISSING, NEW, SKIPPED, Uncompared
 from icl_bench.compare.changes import RELATIVE_FLOOR
 from icl_bench.compare.comparison import Changes, Comparison
 from icl_bench.compare.judging import EQUAL, IMPROVEMENT, NO_WORSE, POWER, REGRESSION, UNDECIDED
-from icl_bench.text import printable, short
+from icl_bench.formatting import printable, short
 
 _WORDS = {
     REGRESSION: "worse",

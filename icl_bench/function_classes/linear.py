@@ -9,9 +9,9 @@ from torch import Tensor
 
 from icl_bench.laws.draws import OWN, Draws
 from icl_bench.laws.parts import Posterior, TaskPart
+from icl_bench.prefix_solvers.gaussian_posterior import gaussian_posterior
+from icl_bench.prefix_solvers.min_norm import min_norm_fit
 from icl_bench.prompts import PromptBatch
-from icl_bench.solvers.gaussian_posterior import gaussian_posterior
-from icl_bench.solvers.min_norm import min_norm_fit
 
 Rows = tuple[tuple[float, ...], ...]
 

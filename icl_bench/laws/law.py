@@ -28,9 +28,9 @@ from icl_bench.laws.truth import (
     why_no_tail,
     why_no_training_loss,
 )
+from icl_bench.prefix_solvers.gaussian_process import process_posterior
 from icl_bench.prompts import PromptBatch, TargetBatch
 from icl_bench.seeding import Streams
-from icl_bench.solvers.gaussian_process import process_posterior
 
 Stage = Literal["sizes", "covariates", "query", "task", "labels", "observe"]
 STAGES: tuple[Stage, ...] = ("sizes", "covariates", "query", "task", "labels", "observe")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
-from icl_bench.errors import PluginError, nearest
+from icl_bench.errors import PluginError
+from icl_bench.names import nearest
 from icl_bench.plugins.catalogue import is_file_reference
 from icl_bench.shipped import weights, zoo
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from icl_bench.errors import PluginError, nearest
+from icl_bench.errors import PluginError
+from icl_bench.names import nearest
 from icl_bench.shipped import package_root, present
 
 
@@ -35,35 +36,35 @@ KINDS: Mapping[str, Kind] = {
         attribute="MODEL",
         entry_points="icl_bench.models",
         protocol="icl_bench.plugins.protocols:Model",
-        contracts="icl_bench.contracts:model_violations",
+        contracts="icl_bench.contracts.models:model_violations",
     ),
     "scenarios": Kind(
         singular="scenario",
         attribute="SCENARIO",
         entry_points="icl_bench.scenarios",
         protocol="icl_bench.plugins.protocols:Scenario",
-        contracts="icl_bench.contracts:scenario_violations",
+        contracts="icl_bench.contracts.models:scenario_violations",
     ),
     "metrics": Kind(
         singular="metric",
         attribute="METRIC",
         entry_points="icl_bench.metrics",
         protocol="icl_bench.plugins.protocols:Metric",
-        contracts="icl_bench.metric_contracts:metric_violations",
+        contracts="icl_bench.contracts.metrics:metric_violations",
     ),
     "executors": Kind(
         singular="executor",
         attribute="EXECUTOR",
         entry_points="icl_bench.executors",
         protocol="icl_bench.plugins.protocols:Executor",
-        contracts="icl_bench.executor_contracts:executor_violations",
+        contracts="icl_bench.contracts.executors:executor_violations",
     ),
     "function_classes": Kind(
         singular="function_class",
         attribute="FUNCTION_CLASS",
         entry_points="icl_bench.function_classes",
         protocol="icl_bench.laws.parts:TaskPart",
-        contracts="icl_bench.function_class_contracts:function_class_violations",
+        contracts="icl_bench.contracts.function_classes:function_class_violations",
     ),
 }
 """Kind -> its row; the name is also the folder of the built-in ones."""

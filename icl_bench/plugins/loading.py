@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from icl_bench.digests import bytes_digest
-from icl_bench.errors import MOVED, PluginError, UsageError, nearest
+from icl_bench.errors import MOVED, PluginError, UsageError
+from icl_bench.names import nearest
 from icl_bench.plugins.arguments import argument_problems, file_arguments
 from icl_bench.plugins.catalogue import KINDS, find, is_file_reference
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from icl_bench.text import plain, printable
+from icl_bench.formatting import plain, printable
 
 _BLOCK = re.compile(r"^(?:([-+])(?=\s|$|-+[\s-]*$)|(\d{1,9})([.)])(?=\s|$))")  # begins a list, or is a rule
 _FORMULA = ("=", "+", "-", "@")

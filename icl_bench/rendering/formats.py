@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from icl_bench.errors import UsageError, nearest
+from icl_bench.errors import UsageError
+from icl_bench.names import nearest
 
 TERMINAL = "terminal"
 """What every verb prints unless it is asked for another format: styled lines, no single text."""

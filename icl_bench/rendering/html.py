@@ -15,8 +15,8 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Undefined
 from markupsafe import Markup
 
+from icl_bench.formatting import plain
 from icl_bench.rendering.table import Table
-from icl_bench.text import plain
 
 SHARED = "icl_bench.rendering"
 FOLDER = "templates"

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from icl_bench.formatting import plain, printable, shortened
 from icl_bench.rendering.table import BETTER, SAME, UNSURE, WORSE, Cell, Table
 from icl_bench.rendering.widths import column_widths, head_lines, label_widths, parts
-from icl_bench.text import plain, printable, shortened
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from icl_bench.formatting import shortened
 from icl_bench.rendering.table import Column, Table
-from icl_bench.text import shortened
 
 SHORTEST_LABEL = 10
 

@@ -8,7 +8,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from icl_bench.report.curves import Curve, CurvePoint, Line
+from icl_bench.scores.curves import Curve, CurvePoint, Line
 
 HEIGHT = 16  # rows of the plotted area
 BAYES = "*"

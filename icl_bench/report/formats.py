@@ -8,7 +8,7 @@ from icl_bench.errors import UsageError
 from icl_bench.rendering.formats import Formats, check_name
 from icl_bench.report import latex, markdown, records
 from icl_bench.report.section_catalogue import all_sections
-from icl_bench.report.summary import Summary
+from icl_bench.scores.summary import Summary
 
 CSV, HTML = "csv", "html"
 HEADLINE = "headline"
@@ -16,7 +16,7 @@ HEADLINE = "headline"
 
 
 def _html(summaries: Sequence[Summary]) -> str:
-    from icl_bench.report.html.page import render as page
+    from icl_bench.report.page.page import render as page
 
     return page(summaries)
 

@@ -9,7 +9,7 @@ from icl_bench.rendering.latex import table_lines
 from icl_bench.report import wording
 from icl_bench.report.section import Content
 from icl_bench.report.section_catalogue import contents
-from icl_bench.report.summary import Summary
+from icl_bench.scores.summary import Summary
 
 
 def render(summaries: Sequence[Summary]) -> str:

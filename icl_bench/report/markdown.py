@@ -8,10 +8,10 @@ from icl_bench.rendering.escaping import markdown_line
 from icl_bench.rendering.markdown import block_lines, heading_lines, item_lines, table_lines
 from icl_bench.report import wording
 from icl_bench.report.chart import draw
-from icl_bench.report.curves import Curve
 from icl_bench.report.section import Content
 from icl_bench.report.section_catalogue import contents
-from icl_bench.report.summary import Summary
+from icl_bench.scores.curves import Curve
+from icl_bench.scores.summary import Summary
 
 CHART_WIDTH = 90
 

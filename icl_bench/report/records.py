@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from icl_bench.formatting import finite
 from icl_bench.rendering.escaping import csv_value
 from icl_bench.report.section_catalogue import all_sections
-from icl_bench.report.summary import Summary
+from icl_bench.scores.summary import Summary
 from icl_bench.tables.score_table import absent_columns
-from icl_bench.text import finite
 
 RUN = "run"
 """The first column of every csv: the folder of the run."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from icl_bench.formatting import with_half_width
 from icl_bench.rendering.table import Cell, Column, Table, by_column
 from icl_bench.report.section import flat
-from icl_bench.report.summary import Summary
-from icl_bench.run_scores.records import RunScore
-from icl_bench.text import with_half_width
+from icl_bench.scores.records import RunScore
+from icl_bench.scores.summary import Summary
 
 
 def one_score(summary: Summary, name: str, scope: str) -> tuple[Table, ...]:

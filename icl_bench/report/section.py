@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from icl_bench.rendering.table import Table
-from icl_bench.report.curves import Curve
-from icl_bench.report.summary import Summary
+from icl_bench.scores.curves import Curve
+from icl_bench.scores.summary import Summary
 
 Record = Mapping[str, Any]
 """One row of csv: plain values by column, absent ones None."""

@@ -12,7 +12,7 @@ from icl_bench.report import sections
 
 if TYPE_CHECKING:
     from icl_bench.report.section import Content, Section
-    from icl_bench.report.summary import Summary
+    from icl_bench.scores.summary import Summary
 
 
 def section_names() -> tuple[str, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from icl_bench.formatting import plain, shortened
 from icl_bench.rendering.terminal import NARROWEST, heading, styled, table_lines, wrapped
 from icl_bench.report import wording
 from icl_bench.report.chart import Chart, Mark, draw
-from icl_bench.report.curves import Curve
 from icl_bench.report.section import Content
 from icl_bench.report.section_catalogue import contents
-from icl_bench.report.summary import Summary
-from icl_bench.text import plain, shortened
+from icl_bench.scores.curves import Curve
+from icl_bench.scores.summary import Summary
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from icl_bench.report.metric_wording import sentence
-from icl_bench.report.points import NEAR_BAYES
-from icl_bench.report.summary import Summary
+from icl_bench.scores.metric_wording import sentence
+from icl_bench.scores.points import NEAR_BAYES
+from icl_bench.scores.summary import Summary
 from icl_bench.tables.schema import LOOKED_UP, WORST_FIRST
 
 NOT_THE_SUITES_METRIC = "†"

@@ -11,11 +11,11 @@ from icl_bench.errors import NoClosedForm
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.laws.truth import why_no_bayes
 from icl_bench.plugins.protocols import LinearMaps
+from icl_bench.prefix_solvers.gaussian_posterior import gram_maps, routes
+from icl_bench.prefix_solvers.min_norm import min_norm_fit
+from icl_bench.prefix_solvers.prefix_moments import prefix_gram
+from icl_bench.prefix_solvers.truncated_svd import spectral_maps
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.solvers.gaussian_posterior import gram_maps, routes
-from icl_bench.solvers.min_norm import min_norm_fit
-from icl_bench.solvers.prefix_moments import prefix_gram
-from icl_bench.solvers.truncated_svd import spectral_maps
 from icl_bench.theory.linear_learners import polynomial_maps
 from icl_bench.theory.tails import least_squares_tail, noise_limited_tail
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from icl_bench.laws.law import Parameters
 from icl_bench.plugins.protocols import LinearMaps
+from icl_bench.prefix_solvers.descent import descent_matrix, descent_weights
+from icl_bench.prefix_solvers.prefix_moments import prefix_gram
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.solvers.descent import descent_matrix, descent_weights
-from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.linear_learners import polynomial_maps
 from icl_bench.theory.tails import noise_limited_tail
 

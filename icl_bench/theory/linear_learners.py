@@ -11,9 +11,9 @@ from icl_bench.errors import NoClosedForm
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.laws.moments import Moments
 from icl_bench.plugins.protocols import LinearLearner, LinearMaps, Model
+from icl_bench.prefix_solvers.gaussian_process import known, own_kernel
+from icl_bench.prefix_solvers.prefix_moments import prefix_cross, prefix_gram
 from icl_bench.prompts import PromptBatch
-from icl_bench.solvers.gaussian_process import known, own_kernel
-from icl_bench.solvers.prefix_moments import prefix_cross, prefix_gram
 
 RISK_BYTES = 4_000_000
 """Size of one (prompt, size, dim, dim) array in `exact_risk`."""

@@ -14,8 +14,8 @@ from icl_bench.checkpoints.card import Recipe as RecipeCard
 from icl_bench.digests import combined_digest
 from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.law import PromptLaw
+from icl_bench.machine import usable_cores
 from icl_bench.plugins import loading
-from icl_bench.provenance import usable_cores
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.recipe import Component, Recipe
 from icl_bench.version import __version__

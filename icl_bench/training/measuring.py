@@ -13,10 +13,10 @@ from torch import Tensor
 from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.errors import NoClosedForm, RecipeError
 from icl_bench.laws.law import PromptLaw
-from icl_bench.networks.learner import Learner
-from icl_bench.plan import make_plan
+from icl_bench.layers.learner import Learner
 from icl_bench.prompts import PromptBatch
-from icl_bench.suite_file import load_suite
+from icl_bench.suites.plan import make_plan
+from icl_bench.suites.suite_file import load_suite
 from icl_bench.training.batches import tuning_streams
 from icl_bench.training.recipe import Evaluation
 

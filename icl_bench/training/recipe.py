@@ -10,7 +10,7 @@ from typing import Literal
 
 from icl_bench.digests import content_digest
 from icl_bench.places import Severity
-from icl_bench.suite import Factor, ModelSpec, PromptSettings
+from icl_bench.suites.suite import Factor, ModelSpec, PromptSettings
 
 Target = Literal["label", "function", "bayes", "population"]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from icl_bench.errors import PluginError, RecipeError, nearest
+from icl_bench.errors import PluginError, RecipeError
+from icl_bench.names import nearest
 from icl_bench.plugins import loading
 from icl_bench.plugins.arguments import argument_problems
-from icl_bench.section_reader import SectionReader, read_toml
-from icl_bench.suite import ModelSpec, PromptSettings
-from icl_bench.suite_sections import Section
+from icl_bench.suites.section_reader import SectionReader
+from icl_bench.suites.sections import Section
+from icl_bench.suites.suite import ModelSpec, PromptSettings
+from icl_bench.toml import read_toml
 from icl_bench.training.recipe import Component, Curriculum, Evaluation, Growth, Optimisation, Recipe
 from icl_bench.training.recipe_sections import (
     ComponentSection,

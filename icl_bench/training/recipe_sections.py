@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.suite_sections import FactorAtSection, OpenSection, Section, Sizes, SuiteSection
+from icl_bench.suites.sections import FactorAtSection, OpenSection, Section, Sizes, SuiteSection
 
 _Count = Annotated[int, Field(ge=1, le=10**9)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from icl_bench.errors import RecipeError
-from icl_bench.networks.learner import Learner, SequenceLearner
+from icl_bench.layers.learner import Learner, SequenceLearner
 from icl_bench.training.batches import PromptSource
 from icl_bench.training.population import PopulationLoss
 from icl_bench.training.recipe import Optimisation, Recipe

@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 
 from icl_bench.checkpoints.folder import CARD, write_checkpoint
-from icl_bench.devices import check_device
-from icl_bench.errors import IclBenchError, RecipeError, RunFolderError, TrainingError
-from icl_bench.evaluate.failures import told
+from icl_bench.errors import IclBenchError, RecipeError, RunFolderError, TrainingError, told
 from icl_bench.files import locked, write_text
-from icl_bench.networks.learner import Learner
+from icl_bench.layers.learner import Learner
+from icl_bench.machine import check_device
 from icl_bench.plugins import catalogue, loading
 from icl_bench.tables.training_table import read_training, write_training
 from icl_bench.training.batches import PromptSource

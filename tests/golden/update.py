@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 
 from icl_bench.assembly.laws import prompt_digest
-from icl_bench.plan import make_plan
-from icl_bench.suite_file import load_suite
+from icl_bench.suites.plan import make_plan
+from icl_bench.suites.suite_file import load_suite
 
 HERE = Path(__file__).parent
 

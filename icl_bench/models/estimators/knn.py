@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from icl_bench.prefix_solvers.nearest_neighbours import neighbour_mean
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.solvers.nearest_neighbours import neighbour_mean
 
 
 @dataclass(frozen=True)

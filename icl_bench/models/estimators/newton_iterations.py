@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from icl_bench.plugins.protocols import LinearMaps
+from icl_bench.prefix_solvers.descent import newton_inverse, newton_weights
+from icl_bench.prefix_solvers.prefix_moments import prefix_gram
 from icl_bench.prompts import PromptBatch
-from icl_bench.solvers.descent import newton_inverse, newton_weights
-from icl_bench.solvers.prefix_moments import prefix_gram
 from icl_bench.theory.estimators import LinearEstimator
 from icl_bench.theory.linear_learners import polynomial_maps
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from icl_bench.laws.law import Parameters
 from icl_bench.plugins.protocols import LinearMaps
+from icl_bench.prefix_solvers.min_norm import min_norm_fit
 from icl_bench.prompts import PromptBatch
-from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.theory.estimators import LinearEstimator
 from icl_bench.theory.tails import least_squares_tail
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from icl_bench.errors import NoClosedForm, PluginError
 from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.plugins.protocols import LinearMaps
+from icl_bench.prefix_solvers.gaussian_posterior import gaussian_posterior, ridge_weights
+from icl_bench.prefix_solvers.min_norm import min_norm_fit
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.solvers.gaussian_posterior import gaussian_posterior, ridge_weights
-from icl_bench.solvers.min_norm import min_norm_fit
 from icl_bench.theory.bayes import ridge_maps
 from icl_bench.theory.estimators import LinearEstimator
 from icl_bench.theory.tails import least_squares_tail

@@ -16,7 +16,7 @@ from icl_bench.checkpoints.mapping import Mapped, Network
 from icl_bench.checkpoints.source import content_of, read_any, read_with
 from icl_bench.errors import CheckpointError
 from icl_bench.laws.law import Parameters, PromptLaw
-from icl_bench.networks.learner import Learner
+from icl_bench.layers.learner import Learner
 from icl_bench.plugins.arguments import FileArgument
 from icl_bench.plugins.protocols import LinearMaps, Model
 from icl_bench.prompts import Prediction, PromptBatch

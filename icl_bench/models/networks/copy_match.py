@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.attention import CausalAttention
-from icl_bench.networks.decoder import Decoder, initialise_as_gpt2
-from icl_bench.networks.heads import MeanHead
-from icl_bench.networks.layout import n_inputs
-from icl_bench.networks.learner import Learner, SequenceLearner
-from icl_bench.networks.matching import Matching
-from icl_bench.networks.positions import Positions
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.attention import CausalAttention
+from icl_bench.layers.decoder import Decoder, initialise_as_gpt2
+from icl_bench.layers.heads import MeanHead
+from icl_bench.layers.layout import n_inputs
+from icl_bench.layers.learner import Learner, SequenceLearner
+from icl_bench.layers.matching import Matching
+from icl_bench.layers.positions import Positions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,11 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from icl_bench.networks.convolution import ShortConvolution
-from icl_bench.networks.delta_rule import DeltaSteps, delta_rule
-from icl_bench.networks.head_axis import HeadNorm, head_width, merged_heads, split_heads
-from icl_bench.networks.mixing import Mixer
-from icl_bench.networks.stack import Stack
+from icl_bench.layers.convolution import ShortConvolution
+from icl_bench.layers.delta_rule import DeltaSteps, delta_rule
+from icl_bench.layers.head_axis import HeadNorm, head_width, merged_heads, split_heads
+from icl_bench.layers.mixing import Mixer
+from icl_bench.layers.stack import Stack
 
 Eigenvalues = Literal["0to1", "-1to1"]
 

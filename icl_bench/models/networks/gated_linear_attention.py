@@ -8,10 +8,10 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, silu
 
-from icl_bench.networks.head_axis import HeadNorm, head_width, merged_heads, split_heads
-from icl_bench.networks.linear_recurrence import Steps, recurrence
-from icl_bench.networks.mixing import Mixer
-from icl_bench.networks.stack import Stack
+from icl_bench.layers.head_axis import HeadNorm, head_width, merged_heads, split_heads
+from icl_bench.layers.linear_recurrence import Steps, recurrence
+from icl_bench.layers.mixing import Mixer
+from icl_bench.layers.stack import Stack
 
 Gate = Literal["low_rank", "pooled_keys"]
 _TEMPERATURE = 16.0  # alpha = sigmoid(.)^(1 / 16): slow forgetting (2312.06635, section 4.4)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.attention import CausalAttention
-from icl_bench.networks.decoder import Decoder, initialise_as_gpt2
-from icl_bench.networks.heads import HeadName, make_head
-from icl_bench.networks.layout import n_inputs
-from icl_bench.networks.learner import SequenceLearner
-from icl_bench.networks.positions import Positions
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.attention import CausalAttention
+from icl_bench.layers.decoder import Decoder, initialise_as_gpt2
+from icl_bench.layers.heads import HeadName, make_head
+from icl_bench.layers.layout import n_inputs
+from icl_bench.layers.learner import SequenceLearner
+from icl_bench.layers.positions import Positions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.attention import CausalAttention
-from icl_bench.networks.decoder import Decoder, initialise_as_gpt2
-from icl_bench.networks.heads import HeadName, make_head
-from icl_bench.networks.layout import Layout, n_inputs
-from icl_bench.networks.learner import SequenceLearner
-from icl_bench.networks.positions import Positions
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.attention import CausalAttention
+from icl_bench.layers.decoder import Decoder, initialise_as_gpt2
+from icl_bench.layers.heads import HeadName, make_head
+from icl_bench.layers.layout import Layout, n_inputs
+from icl_bench.layers.learner import SequenceLearner
+from icl_bench.layers.positions import Positions
 
 _SIZES = {"tiny": (3, 64, 2), "small": (6, 128, 4), "standard": (12, 256, 8)}  # layers, width, heads
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from icl_bench.networks.head_axis import head_width, merged_heads, split_heads
-from icl_bench.networks.linear_recurrence import Steps, recurrence
-from icl_bench.networks.mixing import Mixer
-from icl_bench.networks.positions import rotary_tables, rotated
-from icl_bench.networks.stack import Stack
+from icl_bench.layers.head_axis import head_width, merged_heads, split_heads
+from icl_bench.layers.linear_recurrence import Steps, recurrence
+from icl_bench.layers.mixing import Mixer
+from icl_bench.layers.positions import rotary_tables, rotated
+from icl_bench.layers.stack import Stack
 
 HedgehogPositions = Literal["rotary", "none"]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.attention import CausalAttention
-from icl_bench.networks.decoder import Decoder, initialise_as_gpt2
-from icl_bench.networks.heads import HeadName, make_head
-from icl_bench.networks.layout import Layout, n_inputs
-from icl_bench.networks.learner import SequenceLearner
-from icl_bench.networks.mixing import Mixer
-from icl_bench.networks.recurrent_cells import GatedRecurrentUnit, LongShortTermMemory
-from icl_bench.networks.selective_state_space import SelectiveStateSpace
-from icl_bench.networks.stable_state_space import StableStateSpace
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.attention import CausalAttention
+from icl_bench.layers.decoder import Decoder, initialise_as_gpt2
+from icl_bench.layers.heads import HeadName, make_head
+from icl_bench.layers.layout import Layout, n_inputs
+from icl_bench.layers.learner import SequenceLearner
+from icl_bench.layers.mixing import Mixer
+from icl_bench.layers.recurrent_cells import GatedRecurrentUnit, LongShortTermMemory
+from icl_bench.layers.selective_state_space import SelectiveStateSpace
+from icl_bench.layers.stable_state_space import StableStateSpace
 
 Layer = Literal["mamba", "attention", "stable_ssm", "gru", "lstm"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.linear_self_attention import CornerLayer, LinearSelfAttentionLayer, Start
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.linear_self_attention import CornerLayer, LinearSelfAttentionLayer, Start
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.linear_transformer import Attention, BlockStep, FullStep, LinearTransformer, Step
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.linear_transformer import Attention, BlockStep, FullStep, LinearTransformer, Step
 
 
 @dataclass(frozen=True, kw_only=True)

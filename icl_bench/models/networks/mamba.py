@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.decoder import Decoder
-from icl_bench.networks.heads import HeadName, make_head
-from icl_bench.networks.layout import Layout, n_inputs
-from icl_bench.networks.learner import SequenceLearner
-from icl_bench.networks.selective_state_space import SelectiveStateSpace
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.decoder import Decoder
+from icl_bench.layers.heads import HeadName, make_head
+from icl_bench.layers.layout import Layout, n_inputs
+from icl_bench.layers.learner import SequenceLearner
+from icl_bench.layers.selective_state_space import SelectiveStateSpace
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, silu
 
-from icl_bench.networks.convolution import ShortConvolution
-from icl_bench.networks.head_axis import HeadNorm, head_width, merged_heads, split_heads
-from icl_bench.networks.linear_recurrence import Steps, recurrence
-from icl_bench.networks.mixing import Mixer
-from icl_bench.networks.stack import Stack
+from icl_bench.layers.convolution import ShortConvolution
+from icl_bench.layers.head_axis import HeadNorm, head_width, merged_heads, split_heads
+from icl_bench.layers.linear_recurrence import Steps, recurrence
+from icl_bench.layers.mixing import Mixer
+from icl_bench.layers.stack import Stack
 
 
 class MixtureOfMemoriesMixer(Mixer):

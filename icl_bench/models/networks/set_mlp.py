@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icl_bench.networks.architecture import Architecture
-from icl_bench.networks.heads import HeadName, make_head
-from icl_bench.networks.set_mlp import SetMLP
+from icl_bench.layers.architecture import Architecture
+from icl_bench.layers.heads import HeadName, make_head
+from icl_bench.layers.set_mlp import SetMLP
 
 
 @dataclass(frozen=True, kw_only=True)

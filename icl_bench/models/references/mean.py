@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from icl_bench.laws.law import Parameters
+from icl_bench.prefix_solvers.prefix_moments import prefix_labels
 from icl_bench.prompts import Prediction, PromptBatch
-from icl_bench.solvers.prefix_moments import prefix_labels
 from icl_bench.theory.tails import noise_limited_tail
 
 

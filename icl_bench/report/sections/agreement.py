@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from icl_bench.formatting import with_half_width
 from icl_bench.rendering.table import Cell, Column, Table, by_column
-from icl_bench.report.resemblance import Resemblance
 from icl_bench.report.section import Content, Section, flat
-from icl_bench.report.summary import Summary
-from icl_bench.text import with_half_width
+from icl_bench.scores.resemblance import Resemblance
+from icl_bench.scores.summary import Summary
 
 TITLE = "Which algorithm is it: distance of a learner's answers to a reference's, unshifted"
 NOTE = (

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from icl_bench.rendering.table import Cell, Column, by_column
-from icl_bench.report.breakdown import Breakdown
 from icl_bench.report.section import Content, Section, flat
-from icl_bench.report.summary import Summary
+from icl_bench.scores.breakdown import Breakdown
+from icl_bench.scores.summary import Summary
 
 TITLE = "Breakdown: first severity, going outward from no shift, that is no better than predicting zero"
 NOTE = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from icl_bench.report.section import Content, Section
-from icl_bench.report.summary import Summary
+from icl_bench.scores.summary import Summary
 
 TITLE = "Normalised error against context size"
 

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from icl_bench.report.coverage import Trouble
+from icl_bench.formatting import printable
 from icl_bench.report.section import Content, Section, flat
-from icl_bench.report.summary import Summary
+from icl_bench.scores.coverage import Trouble
+from icl_bench.scores.summary import Summary
 from icl_bench.tables.schema import LOOKED_UP, PROMPTS
-from icl_bench.text import printable
 
 
 def content(summary: Summary) -> Content | None:

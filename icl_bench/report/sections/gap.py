@@ -7,8 +7,8 @@ from typing import Any
 
 from icl_bench.report.run_score_tables import no_document, one_score, score_records
 from icl_bench.report.section import Content, Section
-from icl_bench.report.summary import Summary
-from icl_bench.run_scores.records import AXIS, GAP
+from icl_bench.scores.records import AXIS, GAP
+from icl_bench.scores.summary import Summary
 
 TITLE = "Frozen-prior gap: whose Bayes prediction is nearer where the prior or the noise has moved"
 NOTE = (

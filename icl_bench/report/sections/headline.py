@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from icl_bench.formatting import printable, short, with_half_width
 from icl_bench.rendering.table import Cell, Column, Table, by_column
 from icl_bench.report import wording
-from icl_bench.report.points import Entry, Point
-from icl_bench.report.score_rows import Statistic
 from icl_bench.report.section import Content, Section
-from icl_bench.report.summary import Axis, Summary
-from icl_bench.text import printable, short, with_half_width
+from icl_bench.scores.points import Entry, Point
+from icl_bench.scores.rows import Statistic
+from icl_bench.scores.summary import Axis, Summary
 
 FIELDS = (
     "suite",

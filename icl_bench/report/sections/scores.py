@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from icl_bench.formatting import short
 from icl_bench.rendering.table import Column, Table, by_column
 from icl_bench.report.run_score_tables import score_cell, valued_models
 from icl_bench.report.section import Content, Section, flat
-from icl_bench.report.summary import Summary
-from icl_bench.run_scores.records import AUSC, AXIS, SDR
-from icl_bench.text import short
+from icl_bench.scores.records import AUSC, AXIS, SDR
+from icl_bench.scores.summary import Summary
 
 TITLE = "Run-level scores: what a learner loses on each axis of shift"
 

@@ -1,0 +1,1 @@
+"""What a plugin of each kind must keep, as checks that name what is broken."""

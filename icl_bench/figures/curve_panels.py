@@ -1,0 +1,68 @@
+"""Panels of curves side by side on one scale of values, for the figures `severity` and `context`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from icl_bench.figures.choice import Choice
+from icl_bench.figures.curve_key import curve_key
+from icl_bench.figures.curves import draw_series, draw_values, value_axis
+from icl_bench.figures.loaded_run import LoadedRun
+from icl_bench.figures.page import finish, label_panel, panel_grid
+from icl_bench.figures.request import Request
+from icl_bench.figures.series import MODEL, Series
+from icl_bench.figures.style import look
+from icl_bench.scores.metric_wording import axis_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MARGIN_INCHES = 0.45
+"""What the values beside the panels take."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePanel:
+    """The curves of one panel."""
+
+    label: str
+    series: tuple[Series, ...]
+    place: Callable[[float], float]  # x of a mark -> x on the axis
+    dress: Callable[[Axes, float], None]  # gives the horizontal axis its ticks; the panel's width in inches
+
+    @property
+    def has_models(self) -> bool:
+        """Whether any model has a number here."""
+        return any(series.role == MODEL for series in self.series)
+
+
+def draw_panels(
+    request: Request,
+    runs: Sequence[LoadedRun],
+    choice: Choice,
+    panels: Sequence[CurvePanel],
+    size: tuple[float, float],
+    x_text: str,
+) -> Figure:
+    """Return a figure of panels of at least this width and about this height (inches), their values on one scale."""
+    negative = any(run.summary.roles.can_be_negative(choice.metric) for run in runs)
+    scale = value_axis([panel.series for panel in panels], linear=negative)
+    grid = panel_grid(request, [len(panels)], *size, MARGIN_INCHES, sharey=True)
+    for place, panel in zip(grid.panels, panels, strict=True):
+        axes = place.axes
+        draw_values(axes, scale)
+        panel.dress(axes, grid.panel_width)
+        label_panel(axes, panel.label, grid.panel_width)
+        for series in panel.series:
+            how = look(choice.models.index(series.name) if series.role == MODEL else 0, series.run, len(runs))
+            draw_series(axes, series, how, panel.place, scale, transparent=request.transparent)
+        if place.is_left:
+            axes.set_ylabel(axis_text(runs[0].summary.roles, choice.metric))
+        if place.is_lowest:
+            axes.set_xlabel(x_text)
+    names = [run.name for run in runs]
+    key = curve_key(choice.models, names, [panel.series for panel in panels], scale, transparent=request.transparent)
+    return finish(request, grid.figure, key)

@@ -1,0 +1,96 @@
+"""`icl-bench report --format html`: one self-contained page that reads without a network and without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from icl_bench.rendering import html
+from icl_bench.report import wording
+from icl_bench.report.page import assets, payload, report_sections, sections
+from icl_bench.report.page.headline import NamedRun, breakdown_table, kappas, score_table
+from icl_bench.report.page.risks import read_risks
+from icl_bench.scores.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of the page: its template `sections/NAME.html` shows what it holds, under the name `content`."""
+
+    identifier: str
+    heading: str
+    template: str
+    content: Mapping[str, object]
+    drawn: bool = False  # by the page's script: without one there is nothing to see
+
+
+def render(summaries: Sequence[Summary]) -> str:
+    """Return one complete HTML document that shows runs, several laid over each other.
+
+    Reads each run's scores.parquet again for its curves. Raises UsageError when Plotly is not installed, TableError
+    when a table is damaged.
+    """
+    plotly, plotly_hash = assets.packed_plotly()
+    risks = [read_risks(summary) for summary in summaries]
+    tables = payload.tables(summaries, risks)
+    runs = _named(summaries)
+    return html.render(
+        assets.PACKAGE,
+        "report.html",
+        style=assets.style(),
+        script=assets.script(),
+        hashes=[plotly_hash],
+        title=", ".join(dict.fromkeys(wording.title(summary) for summary in summaries)),
+        models=[(index, name) for run in runs for index, name, _ in run.labels()],
+        sections=list(_sections(runs, tables)),
+        tables=assets.squeezed_json(tables),
+        curves=assets.squeezed_json(payload.curves(risks)),
+        plotly=plotly,
+    )
+
+
+def _named(summaries: Sequence[Summary]) -> list[NamedRun]:
+    runs, first = [], 0
+    for name, summary in zip(payload.run_names(summaries), summaries, strict=True):
+        runs.append(NamedRun(name, summary, first, len(summaries) == 1))
+        first += len(summary.models)
+    return runs
+
+
+def _sections(runs: Sequence[NamedRun], tables: Mapping[str, Any]) -> Iterator[Section]:
+    """Yield the sections of the page in order."""
+    cards, overlay = sections.run_cards(runs), list(sections.overlay(runs))
+    yield Section("run", "What was run", "run", {"cards": cards, "overlay": overlay})
+    yield Section("headline", "Run-level scores", "headline", _headline(runs))
+    yield Section("severity", "Risk against severity", "severity", {}, drawn=True)
+    yield Section("size", "Risk against context size", "size", {}, drawn=True)
+    yield Section("map", "Models and shifts at a glance", "map", {}, drawn=True)
+    distances = [sections.resemblance(run, held["references"]) for run, held in zip(runs, tables["runs"], strict=True)]
+    yield Section("resemblance", "Which algorithm is it?", "resemblance", {"tables": list(filter(None, distances))})
+    interactions = score_table(runs, "interaction", "point")
+    if interactions is not None:
+        yield Section("interactions", "Joint shifts", "interactions", {"tables": [interactions]})
+    for name, heading, found in report_sections.others(runs):
+        yield Section(f"section-{name}", heading, "others", {"runs": found})
+    numbers = [sections.numbers(run) for run in runs]
+    yield Section("numbers", "Every number", "numbers", {"runs": list(filter(None, numbers))})
+    troubles = [sections.troubles(run) for run in runs]
+    yield Section("troubles", "Failures and skips", "troubles", {"tables": list(filter(None, troubles))})
+    yield Section("provenance", "Provenance", "provenance", {"runs": [sections.provenance(run) for run in runs]})
+    yield Section("downloads", "Downloads", "downloads", {})
+
+
+def _headline(runs: Sequence[NamedRun]) -> dict[str, object]:
+    tables = [
+        score_table(runs, "sdr", "axis"),
+        score_table(runs, "ausc", "axis"),
+        breakdown_table(runs),
+        score_table(runs, "frozen_prior_gap", "axis"),
+    ]
+    by_scenario = [score_table(runs, name, "scenario") for name in ("sdr", "ausc", "frozen_prior_gap")]
+    return {
+        "kappas": kappas(runs),
+        "tables": list(filter(None, tables)),
+        "by_scenario": list(filter(None, by_scenario)),
+    }
