@@ -4,7 +4,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 
 ifeq ($(MAKECMDGOALS)$(TEST),one)
-$(error make one needs TEST, such as TEST=tests/test_knn.py or TEST="knn and not ties")
+$(error make one needs TEST, such as TEST=tests/prefix_solvers/test_nearest_neighbours.py or TEST="knn and not ties")
 endif
 
 .PHONY: help run test one fix coverage check lint types layers gate baseline bench docs changelog wheel clean
@@ -27,7 +27,7 @@ run: .venv/installed ## install, then run the quick suite: a table in a minute
 test: .venv/installed-test ## install, then every check there is
 	$(MAKE) check
 
-one: .venv/installed-test ## one test: TEST=tests/test_knn.py, TEST=tests/test_knn.py::NAME, or TEST="words of names"
+one: .venv/installed-test ## one test: TEST=tests/prefix_solvers/test_nearest_neighbours.py, TEST=tests/prefix_solvers/test_nearest_neighbours.py::NAME, or TEST="words of names"
 	$(BIN)/pytest -x $(if $(wildcard $(firstword $(subst ::, ,$(TEST)))),"$(TEST)",-k "$(TEST)")
 
 fix: .venv/installed-test ## format, and mend what lint can mend

@@ -1,6 +1,6 @@
 """Measured risks beside exact ones, cell by cell, over the whole catalogue.
 
-tests/test_exact_risk.py holds a run to them, docs/exact-risks.md shows them. Nothing here names a scenario: a new one
+tests/theory/test_exact_risk.py holds a run to them, docs/exact-risks.md shows them. Nothing names a scenario: a new one
 is included because it is in the catalogue, and so is a new model that needs no argument. Exact truths are compared with
 the measured mean of (prediction - f)^2:
 

@@ -124,7 +124,7 @@ INTRODUCTION = """# Exact risks, and what a run measures
 
 Made by `python -m evidence.exact_risks_table --prompts {prompts}`: every scenario of the catalogue at its usual
 severities, every model whose risk is known exactly, noise variance 0.25, {prompts} prompts a cell with {queries}
-queries a context size, seed 0. `tests/test_exact_risk.py` holds a smaller run to 4.5 standard errors.
+queries a context size, seed 0. `tests/theory/test_exact_risk.py` holds a smaller run to 4.5 standard errors.
 
 Each entry reads *measured / exact (z)*: the mean of (prediction - f)^2 over prompts, its exact value, and the
 difference in standard errors, which are those of the paired difference, prompt by prompt. Three truths are held:

@@ -6,7 +6,7 @@ PAGE_TEXT = """# Statistics, and how often they err
 
 Made by `python -m evidence.operating_characteristics`, text and tables. Entries are shares of simulated runs with
 their Monte Carlo standard error: {repetitions} repetitions, {many} for the gate, for coverage and for power. Seeds
-are fixed. `tests/test_operating_characteristics.py` holds the same simulations to these claims with fewer
+are fixed. `tests/statistics/test_operating_characteristics.py` holds the same simulations to these claims with fewer
 repetitions.
 
 The prompt is the unit of replication: losses are averaged within a prompt first. Where prompts share a random part (a
