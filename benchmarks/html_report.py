@@ -140,7 +140,8 @@ def _rows(size: Size, labels: list[str], scenario: str, severity: float | None, 
         "value_high": flat + reach,
     }
     schema = scores_schema()
-    return pa.table({name: pa.array(given[name], schema.field(name).type) for name in schema.names}, schema=schema)
+    nothing = [None] * count  # in a column that the page does not need
+    return pa.table({name: pa.array(given.get(name, nothing), schema.field(name).type) for name in schema.names})
 
 
 def build(folder: Path, page: Path) -> Iterator[tuple[str, str]]:

@@ -35,7 +35,7 @@ def lower_manifest(folder: Path, version: int) -> None:
     for since, names in CAME_LATER.items():
         for name in names if since > version else ():
             fields.pop(name, None)
-    for card in fields.get("metric_cards", {}).values():
+    for card in fields.get("metric_cards", {}).values() if version < 4 else ():
         card.pop("meaning", None)
         card["role"] = None if card["role"] == "risk" else card["role"]
     path.write_text(json.dumps(fields))
