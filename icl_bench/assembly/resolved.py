@@ -107,7 +107,7 @@ class Resolved:
     def problems(self, plan: Plan) -> list[str]:
         """Return why what a plan asks for cannot be had, each with its file and line; builds all but the models.
 
-        What is built need not be a metric: `icl_bench.contracts.metrics` says what it lacks.
+        What is built need not be a metric: `icl_bench.contracts.metric_declarations` says what it lacks.
         """
         problems = list(self._model_problems())
         in_training = self.laws.training_problems()

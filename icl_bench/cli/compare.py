@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from icl_bench.cli import options
 from icl_bench.cli.console import check_out, guarded, out, print_lines, print_text, say
 from icl_bench.errors import EXIT_PASS, NotComparableError, TableError, UsageError
 
@@ -22,7 +23,7 @@ def compare(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="Older run, or baseline.", show_default=False)],
     head: Annotated[Path, typer.Argument(metavar="HEAD", help="Newer run.", show_default=False)],
     metric: Annotated[
-        str | None, typer.Option(help="Loss to compare by [default: the risk where both have it].")
+        str | None, options.metric_option("Loss to compare by [default: the risk where both have it].")
     ] = None,
     margin: Annotated[
         str | None, typer.Option(help="Rise of the risk that is no regression: 5% or 0.05 [default: 1%].")
@@ -41,13 +42,9 @@ def compare(
         Path | None,
         typer.Option("--sequential", metavar="STATE.json", help="Add tonight's runs to a nightly gate's state."),
     ] = None,
-    format_name: Annotated[
-        str, typer.Option("--format", "-f", help="terminal, markdown, json, junit or github.")
-    ] = "terminal",
-    destination: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    format_name: Annotated[str, options.format_option("terminal, markdown, json, junit or github")] = "terminal",
+    destination: options.OutFile = None,
+    as_json: options.JsonFormat = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every cell on the terminal.")] = False,
 ) -> None:
     """Hold HEAD against BASE, prompt by prompt: did any cell get worse by more than the margin?

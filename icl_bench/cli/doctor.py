@@ -6,10 +6,9 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from icl_bench.cli import options
 from icl_bench.cli.console import guarded, print_json
 
 RESULTS = Path("results")
@@ -18,7 +17,7 @@ RESULTS = Path("results")
 
 @guarded
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show versions, devices, cores, memory, and optional parts that are missing."""
     from icl_bench.machine import usable_cores, versions

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from icl_bench import shipped
+from icl_bench.cli import options
 from icl_bench.cli.console import guarded, print_json
 from icl_bench.errors import UsageError
 from icl_bench.names import nearest
@@ -86,7 +87,7 @@ def list_entries(
             help="models, scenarios, metrics, suites, recipes, weights, executors or function_classes; all."
         ),
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """List models, scenarios, metrics, suites, recipes, shipped weights, executors, function classes."""
     wanted = (kind,) if kind else kinds()

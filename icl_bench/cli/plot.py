@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from icl_bench.cli import options
 from icl_bench.cli.console import guarded, names_in, say
 
 
 @guarded
 def plot(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Results folders.", show_default=False)],
+    runs: options.Runs,
     kind: Annotated[
         str,
         typer.Option(
@@ -26,10 +27,8 @@ def plot(
         Path,
         typer.Option("--out", "-o", help="File; its ending is the format: pdf, svg, png or eps.", show_default=False),
     ],
-    models: Annotated[str, typer.Option(help="Only these models: names or globs, comma-separated.")] = "",
-    scenarios: Annotated[
-        str, typer.Option("--scenarios", "--scenario", help="Only these scenarios: names or globs, comma-separated.")
-    ] = "",
+    models: options.Models = "",
+    scenarios: options.Scenarios = "",
     severity: Annotated[
         str,
         typer.Option(
@@ -39,7 +38,8 @@ def plot(
         ),
     ] = "",
     metric: Annotated[
-        str | None, typer.Option(help="What is shown [default: the risk where there is one; heatmap: as reports].")
+        str | None,
+        options.metric_option("What is shown [default: the risk where there is one; heatmap: as reports]."),
     ] = None,
     width: Annotated[float, typer.Option(help="Inches; a column of a two-column paper has 3.25.")] = 5.5,
     height: Annotated[float | None, typer.Option(help="Inches [default: what the panels take].")] = None,

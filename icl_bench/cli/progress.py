@@ -1,94 +1,93 @@
-"""How a run shows where it is: a live bar on a terminal, a plain line now and then elsewhere; always on stderr."""
+"""How long work shows where it is: a live bar on a terminal, a plain line now and then elsewhere; always on stderr."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from icl_bench.cli.console import err, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from icl_bench.run.jobs import Progress
-
 PLAIN_SECONDS = 10.0
 """Between two plain lines."""
 
 
-class _Live:
-    """A rich progress bar with time left."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast work has gone since it was begun or continued."""
 
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
-        self._task = bar.add_task("checking the suite", total=None)
-
-    def begin(self, blocks: int, done: int) -> None:
-        """Show the number of blocks."""
-        self._bar.update(self._task, total=blocks, completed=done, description="starting workers")
-
-    def advance(self, label: str) -> None:
-        """Move on by one block."""
-        self._bar.update(self._task, advance=1, description=label)
-
-    def note(self, text: str) -> None:
-        """Print above the bar."""
-        self._bar.console.print(f"note: {text}", markup=False)
-
-    def scoring(self) -> None:
-        """Say that tables are being made."""
-        self._bar.update(self._task, description="writing tables")
+    rate: float  # units a second
+    left: float  # seconds, at that rate
 
 
-class _Plain:
-    """A line at the start, every ten seconds, and at the end."""
+class PlainLines:
+    """A line at the start, one at most every ten seconds, and the notes."""
 
     def __init__(self) -> None:
+        self.total = self.done = self._before = 0
         self._started = self._last = time.monotonic()
-        self._blocks = self._done = self._before = 0
 
-    def begin(self, blocks: int, done: int) -> None:
-        """Say how much there is to do."""
-        self._blocks, self._done, self._before = blocks, done, done
+    def start(self, total: int, done: int, units: str) -> None:
+        """Say how much there is to do, of which `done` was finished before."""
+        self.total, self.done, self._before = total, done, done
         self._started = self._last = time.monotonic()
-        kept = f", {done} finished before" if done else ""
-        say(f"{blocks} blocks of prompts{kept}")
+        say(f"{total} {units}{f', {done} finished before' if done else ''}")
 
-    def advance(self, label: str) -> None:
-        """Say where the run is, at most every ten seconds."""
-        self._done += 1
+    def moved(self, done: int) -> Pace | None:
+        """Take what is done by now; return the pace when a line is due, else None."""
+        self.done = done
         now = time.monotonic()
-        if now - self._last >= PLAIN_SECONDS:
-            self._last = now
-            left = (now - self._started) / (self._done - self._before) * (self._blocks - self._done)
-            say(f"{self._done}/{self._blocks} blocks, about {left:.0f} s left ({label})")
+        if now - self._last < PLAIN_SECONDS:
+            return None
+        self._last = now
+        rate = (done - self._before) / (now - self._started)
+        return Pace(rate, (self.total - done) / rate)
 
     def note(self, text: str) -> None:
         """Print the note."""
         say(f"note: {text}")
 
-    def scoring(self) -> None:
-        """Say that tables are being made."""
-        say(f"{self._done}/{self._blocks} blocks, writing tables")
+
+class LiveBar:
+    """A rich progress bar with time left; what is said meanwhile is printed above it."""
+
+    def __init__(self, bar: Bar, first: str) -> None:
+        self._bar = bar
+        self._task = bar.add_task(first, total=None)
+
+    def show(self, **fields: Any) -> None:
+        """Update the bar: total, completed, advance, description."""
+        self._bar.update(self._task, **fields)
+
+    def above(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(text, markup=False)
+
+    def note(self, text: str) -> None:
+        """Print the note above the bar."""
+        self.above(f"note: {text}")
 
 
 @contextmanager
-def progress_reporter() -> Iterator[Progress]:
-    """Yield what tells the user how a run goes, fit for where stderr leads."""
+def bar_of(units: str, width: int) -> Iterator[Bar | None]:
+    """Yield a bar that counts `units` after a description of `width` characters; None where stderr is no terminal."""
     console = err()
     if not console.is_terminal:
-        yield _Plain()
+        yield None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description:<26.26}", markup=False),
+        TextColumn(f"{{task.description:<{width}.{width}}}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("blocks"),
+        TextColumn(units),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        yield _Live(bar)
+        yield bar

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from icl_bench.cli import options
 from icl_bench.cli.console import check_out, guarded, out, print_lines, print_text, say
 from icl_bench.errors import EXIT_INCOMPLETE, UsageError
 from icl_bench.report.section_catalogue import section_names
@@ -18,18 +19,14 @@ if TYPE_CHECKING:
 
 @guarded
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Results folders.", show_default=False)],
-    format_name: Annotated[
-        str, typer.Option("--format", "-f", help="terminal, html, markdown, csv, json or latex.")
-    ] = "terminal",
+    runs: options.Runs,
+    format_name: Annotated[str, options.format_option("terminal, html, markdown, csv, json or latex")] = "terminal",
     table: Annotated[
         str,
         typer.Option(help=f"With --format csv: one of {', '.join(section_names())}."),
     ] = "headline",
-    destination: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    destination: options.OutFile = None,
+    as_json: options.JsonFormat = False,
 ) -> None:
     """Summarise runs: models against severities on every axis, breakdowns, curves, failures.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from icl_bench.cli import options
 from icl_bench.cli.console import guarded, names_in, print_json, say
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from icl_bench.shipped import suite_file
@@ -15,21 +16,17 @@ from icl_bench.shipped import suite_file
 
 @guarded
 def run(
-    suite: Annotated[
-        Path, typer.Argument(help="Suite file (TOML), or the name of one that ships.", show_default=False)
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Results folder [default: results/NAME of the suite].")
-    ] = None,
-    models: Annotated[str, typer.Option(help="Only these models: names or globs, comma-separated.")] = "",
-    scenarios: Annotated[str, typer.Option(help="Only these scenarios: names or globs, comma-separated.")] = "",
+    suite: options.Suite,
+    out: Annotated[Path | None, options.out_folder("Results folder [default: results/NAME of the suite].")] = None,
+    models: options.Models = "",
+    scenarios: options.Scenarios = "",
     prompts: Annotated[
         int | None, typer.Option("--prompts", min=1, help="Prompts a cell, instead of the suite's.")
     ] = None,
     seeds: Annotated[
         str, typer.Option(help="Seeds instead of the suite's, comma-separated: other prompts of the same laws.")
     ] = "",
-    device: Annotated[str, typer.Option(help="Where models compute: cpu, cuda, cuda:1, ...")] = "cpu",
+    device: Annotated[str, options.device_option("Where models compute: ")] = "cpu",
     executor: Annotated[str, typer.Option(help="Where jobs run: processes, serial, or ./file.py:Name.")] = "processes",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes [default: one a core; 1 on a GPU].")
@@ -38,21 +35,19 @@ def run(
         float,
         typer.Option("--time-limit", min=0.01, help="Seconds a model may take for one block of 256 prompts."),
     ] = 600.0,
-    fresh: Annotated[
-        bool, typer.Option("--fresh/--resume", help="Delete what the folder holds / continue it.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
+    fresh: options.Fresh = False,
+    as_json: Annotated[bool, options.json_of("a summary")] = False,
 ) -> None:
     """Run a suite: draw prompts, ask every model, write Parquet tables, print a summary.
 
     Runs again into the same folder continue what is there. Ctrl-C loses nothing that was finished.
     """
-    from icl_bench.cli.progress import progress_reporter
+    from icl_bench.cli.run_progress import run_progress
     from icl_bench.machine import usable_cores
     from icl_bench.run.suite_run import run_suite
 
     try:
-        with progress_reporter() as progress:
+        with run_progress() as progress:
             done = run_suite(
                 suite_file(suite),
                 out,

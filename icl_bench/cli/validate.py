@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from icl_bench.cli import options
 from icl_bench.cli.console import guarded, print_json, say
 from icl_bench.errors import EXIT_USAGE
 from icl_bench.shipped import suite_file
@@ -14,16 +14,14 @@ from icl_bench.shipped import suite_file
 
 @guarded
 def validate(
-    suite: Annotated[
-        Path, typer.Argument(help="Suite file (TOML), or the name of one that ships.", show_default=False)
-    ],
+    suite: options.Suite,
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=0.01, help="Seconds a plugin may take for its checks.")
     ] = 60.0,
     executor: Annotated[
         str | None, typer.Option(help="Hold an executor to its contract too: a name or ./file.py:Name.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
+    as_json: Annotated[bool, options.json_of("the outcome")] = False,
 ) -> None:
     """Check a suite: build every plugin and hold each to its contracts on a few prompts.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from icl_bench.assembly.resolved import Resolved
 from icl_bench.contracts.executors import check_executor, opened
-from icl_bench.contracts.metrics import problems_in_suite
+from icl_bench.contracts.metric_declarations import problems_in_suite
 from icl_bench.errors import SuiteError, UsageError
 from icl_bench.machine import check_device, now, provenance
 from icl_bench.run.asking import Conditions

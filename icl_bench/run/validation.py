@@ -15,7 +15,8 @@ from icl_bench.assembly.resolved import Resolved
 from icl_bench.contracts.architectures import architecture_violations, is_architecture
 from icl_bench.contracts.executors import check_executor, executor_violations
 from icl_bench.contracts.function_classes import function_class_violations
-from icl_bench.contracts.metrics import metric_violations, problems_in_suite
+from icl_bench.contracts.metric_declarations import problems_in_suite
+from icl_bench.contracts.metrics import metric_violations
 from icl_bench.contracts.models import model_violations, scenario_violations
 from icl_bench.laws.law import PromptLaw
 from icl_bench.plugins import catalogue, loading
