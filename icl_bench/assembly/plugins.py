@@ -81,8 +81,8 @@ def build_model(suite: Suite, spec: ModelSpec) -> Model:
 def build_metrics(suite: Suite) -> dict[str, Metric]:
     """Return label -> metric for every metric of a suite, and after them the ones whose columns ratios need.
 
-    What is built need not be a metric: `icl_bench.contracts.metric_declarations` says what it lacks. Raises SuiteError with every
-    one that cannot be built, and where it was asked for.
+    What is built need not be a metric: `icl_bench.contracts.metric_declarations` says what it lacks. Raises SuiteError
+    with every one that cannot be built, and where it was asked for.
     """
     built: dict[str, Metric] = {}
     problems: list[str] = []
