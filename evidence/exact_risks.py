@@ -31,7 +31,7 @@ from icl_bench.laws.law import Parameters, PromptLaw
 from icl_bench.laws.moments import Moments
 from icl_bench.layers.linear_self_attention import CornerLayer
 from icl_bench.models.attention.linear_self_attention import TrainedLayer
-from icl_bench.models.networks.checkpoint import Checkpoint
+from icl_bench.models.networks.checkpoint import TrainedNetwork
 from icl_bench.places import Place
 from icl_bench.plugins import catalogue, loading
 from icl_bench.plugins.arguments import ZOO
@@ -348,7 +348,7 @@ def closed_form(asked: Asked, question: Question, cell: Cell, column: int) -> Ar
 def one_layer_matrix(asked: Asked, label: str, law: PromptLaw) -> Tensor | None:
     """Return A of a model that answers x_q . A (1/k) sum y_i x_i, in closed form or trained; None for any other."""
     built = asked.models[label]
-    if isinstance(built, Checkpoint):
+    if isinstance(built, TrainedNetwork):
         learner = built.on(torch.device("cpu"))
         return learner.matrix.detach() if isinstance(learner, CornerLayer) else None
     model = bound(built, asked.training, law)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from icl_bench.checkpoints.card import Card, DataLaw, Recipe, plain_arguments
+from icl_bench.checkpoints.card import Card, DataLaw, TrainedBy, plain_arguments
 from icl_bench.checkpoints.folder import write_checkpoint
 from icl_bench.function_classes.linear import Linear
 from icl_bench.laws.canonical import law_digest
@@ -46,7 +46,7 @@ def card_for(architecture: str, arguments: dict[str, Any], n_dims: int = 3) -> C
         law=DataLaw(
             "linear", n_dims, 0.5, 4, law_digest(LAW), {"tau": 1.0}, ({"use": "covariate/scale", "weight": 0.5},)
         ),
-        recipe=Recipe("tiny", 1, "ab" * 16),
+        recipe=TrainedBy("tiny", 1, "ab" * 16),
         n_context=4,
         steps=10,
         prompts_seen=640,

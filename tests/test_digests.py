@@ -23,7 +23,7 @@ from icl_bench.digests import (
 from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.draws import Clusters, Draws
 from icl_bench.laws.sizes import PromptRows
-from icl_bench.laws.table_rows import Table
+from icl_bench.laws.table_rows import DataTable
 from icl_bench.seeding import Streams
 from icl_bench.suites.suite_file import load_suite
 from icl_bench.training.recipe_file import load_recipe
@@ -75,7 +75,7 @@ def test_a_value_that_json_lacks_counts_as_its_text() -> None:
 def test_digests_of_weights_and_tables_are_what_they_were() -> None:
     tensors = {"b": torch.arange(4.0).reshape(2, 2), "a": torch.ones(1)}
     assert weights_digest(tensors) == "cf7068b9607df411349240987f3e88ea"
-    table = Table(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.5, -0.5]), ("age", "size"))
+    table = DataTable(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.5, -0.5]), ("age", "size"))
     assert table.digest == "3c0e3e32e8f93dd325622317bf540d4d"
 
 

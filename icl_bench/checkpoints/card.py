@@ -27,7 +27,7 @@ class DataLaw:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainedBy:
     """The recipe that training followed; all empty when there was none."""
 
     name: str = ""
@@ -64,7 +64,7 @@ class Card:
     torch_version: str
     date: str  # YYYY-MM-DD
     losses: Mapping[str, float] = field(default_factory=dict)  # at the end of training
-    recipe: Recipe = Recipe()
+    recipe: TrainedBy = TrainedBy()
     weights: Weights = Weights()
     notes: str = ""
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from icl_bench.checkpoints.card import FORMAT, Card, DataLaw, Recipe, Weights
+from icl_bench.checkpoints.card import FORMAT, Card, DataLaw, TrainedBy, Weights
 from icl_bench.errors import CheckpointError
 from icl_bench.names import nearest
 from icl_bench.toml import TomlLines
@@ -159,7 +159,7 @@ def _card(document: _Document) -> Card:
         arguments=architecture.arguments,
         n_dims=architecture.n_dims,
         law=DataLaw(**{**law, "scenarios": tuple(law["scenarios"])}),
-        recipe=Recipe(**training.recipe.model_dump()),
+        recipe=TrainedBy(**training.recipe.model_dump()),
         weights=Weights(**document.weights.model_dump()),
         notes=document.notes,
         **training.model_dump(exclude={"law", "recipe"}),

@@ -15,7 +15,7 @@ from icl_bench.errors import EXIT_PASS, NotComparableError, TableError, UsageErr
 if TYPE_CHECKING:
     from icl_bench.compare.settings import Settings
     from icl_bench.compare.view import View
-    from icl_bench.tables.loss_sets import Losses
+    from icl_bench.tables.loss_sets import StoredLosses
 
 
 @guarded
@@ -146,7 +146,7 @@ def _update(
     say(f"wrote the baseline {digest} into {base}; mention {digest} in CHANGELOG under Scores, with what moved and why")
 
 
-def _before_update(base: Path, head: Losses, settings: Settings) -> View | None:
+def _before_update(base: Path, head: StoredLosses, settings: Settings) -> View | None:
     """Return the comparison with the baseline that is to be replaced; None, and why on stderr, where there is none."""
     from icl_bench.compare.comparison import compare
     from icl_bench.compare.comparison_view import view

@@ -16,7 +16,7 @@ from icl_bench.compare.settings import ALL
 from icl_bench.digests import bytes_digest
 from icl_bench.errors import IncompleteError, OutputError, UsageError
 from icl_bench.tables.baseline import write_baseline
-from icl_bench.tables.loss_sets import Losses, LossSet
+from icl_bench.tables.loss_sets import LossSet, StoredLosses
 from icl_bench.tables.manifest import BASELINE, read_manifest, write_manifest
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
@@ -43,7 +43,7 @@ def check_baseline_folder(folder: Path) -> None:
         )
 
 
-def check_complete(head: Losses, allow_missing: bool) -> None:
+def check_complete(head: StoredLosses, allow_missing: bool) -> None:
     """Raise IncompleteError when HEAD did not end or has failed cells, unless allowed; always when no cell is ok."""
     cells = [
         (loss_set, model, cell.status)
@@ -66,7 +66,7 @@ def check_complete(head: Losses, allow_missing: bool) -> None:
         )
 
 
-def update(folder: Path, head: Losses, wanted_metric: str | None, sizes: str | None, allow_missing: bool) -> str:
+def update(folder: Path, head: StoredLosses, wanted_metric: str | None, sizes: str | None, allow_missing: bool) -> str:
     """Write HEAD as the baseline into `folder` and return the baseline's digest.
 
     Kept are the losses of one metric and what the scores need of the prompts, at the headline context sizes unless
@@ -89,17 +89,17 @@ def update(folder: Path, head: Losses, wanted_metric: str | None, sizes: str | N
     return baseline_digest(open_losses(folder))
 
 
-def _prompt_losses(losses: Losses) -> tuple[str, ...]:
+def _prompt_losses(losses: StoredLosses) -> tuple[str, ...]:
     """Return what is kept of the prompts: scores over runs, and the scale of the signal, need them."""
     return MetricRoles(losses.manifest.metric_cards).of_prompts
 
 
-def _thinned_scores(head: Losses, all_sizes: bool) -> list[dict[str, Any]]:
+def _thinned_scores(head: StoredLosses, all_sizes: bool) -> list[dict[str, Any]]:
     rows = read_score_rows(head.folder / "scores.parquet", head.manifest.metrics)
     return [row for row in rows if all_sizes or row["context_size"] is None or row["headline"]]
 
 
-def baseline_digest(losses: Losses) -> str:
+def baseline_digest(losses: StoredLosses) -> str:
     """Return eight hex digits of what a baseline holds: its prompt sets, what became of each cell, every loss.
 
     Of logical content: neither the file's layout nor where and when the run was made counts.
@@ -107,7 +107,7 @@ def baseline_digest(losses: Losses) -> str:
     return bytes_digest(_contents(losses), 4)
 
 
-def _contents(losses: Losses) -> Iterator[bytes]:
+def _contents(losses: StoredLosses) -> Iterator[bytes]:
     columns = [*loss_columns(losses), *_prompt_losses(losses)]
     for loss_set in losses.sets:
         yield _identity(loss_set)

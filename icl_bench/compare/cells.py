@@ -12,7 +12,7 @@ FAILED = ("error", "timeout", "nan", LOOKED_UP)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ComparedCell:
     """One model at one place; its seeds are pooled."""
 
     place: Place
@@ -32,7 +32,7 @@ MISSING, BROKEN, SKIPPED, NEW = "missing", "failed", "skipped", "new"
 class Uncompared:
     """A cell that is not compared on one seed, and why."""
 
-    cell: Cell
+    cell: ComparedCell
     seed: int
     kind: str  # missing | failed | skipped | new
     base: str  # status in BASE

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 
 from icl_bench.arrays import Array, Array32, Flags
-from icl_bench.compare.cells import BROKEN, Cell, Uncompared
+from icl_bench.compare.cells import BROKEN, ComparedCell, Uncompared
 from icl_bench.compare.pairing import PairedPoint, PairedSet
 from icl_bench.compare.pooling import cluster_rows, whole_clusters
 from icl_bench.statistics.contrasts import Contrast, relative_change
 from icl_bench.statistics.tails import tails
-from icl_bench.tables.loss_sets import Losses, LossSet, ModelLosses
+from icl_bench.tables.loss_sets import LossSet, ModelLosses, StoredLosses
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
@@ -30,7 +30,7 @@ SMALLEST_FLOOR = 1e-30
 class CellChange:
     """The change of one cell from BASE to HEAD at every context size that is judged."""
 
-    cell: Cell
+    cell: ComparedCell
     seeds: tuple[int, ...]
     n_prompts: int  # of all seeds together
     sizes: tuple[int, ...]
@@ -65,11 +65,11 @@ def share(log_ratio: float) -> float:
 
 
 def point_changes(
-    base: Losses,
-    head: Losses,
+    base: StoredLosses,
+    head: StoredLosses,
     point: PairedPoint,
     metric: str,
-    kinds: Mapping[Cell, Kind] | None = None,
+    kinds: Mapping[ComparedCell, Kind] | None = None,
 ) -> Iterator[CellChange | Uncompared]:
     """Yield the change of every cell of one scenario and severity, its seeds pooled as further prompts.
 
@@ -115,7 +115,7 @@ def _at(loss_set: LossSet, losses: Array32, sizes: Sequence[int]) -> Array32:
     return losses[:, [loss_set.context_sizes.index(size) for size in sizes]]
 
 
-def _not_finite(cell: Cell, paired: PairedSet, one: Array32, other: Array32) -> Uncompared | None:
+def _not_finite(cell: ComparedCell, paired: PairedSet, one: Array32, other: Array32) -> Uncompared | None:
     """Return the cell as failed when a loss is NaN or infinite, which a sound table never holds."""
     sound = [bool(np.isfinite(losses).all()) for losses in (one, other)]
     if all(sound):
@@ -149,7 +149,7 @@ def _floor(read: Sequence[ModelLosses], point: PairedPoint, metric: str, signal:
 
 
 def _cell_change(
-    cell: Cell,
+    cell: ComparedCell,
     point: PairedPoint,
     metric: str,
     kept: Sequence[tuple[PairedSet, Array32, Array32]],

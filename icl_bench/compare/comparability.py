@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from icl_bench.errors import NotComparableError
 from icl_bench.places import Place
-from icl_bench.tables.loss_sets import Losses, LossSet
+from icl_bench.tables.loss_sets import LossSet, StoredLosses
 from icl_bench.tables.manifest import Manifest
 
 Key = tuple[Place, int]
@@ -27,7 +27,9 @@ def check_suite(base: Manifest, head: Manifest) -> None:
     )
 
 
-def check_prompts(base: Losses, head: Losses, bases: Mapping[Key, LossSet], heads: Mapping[Key, LossSet]) -> None:
+def check_prompts(
+    base: StoredLosses, head: StoredLosses, bases: Mapping[Key, LossSet], heads: Mapping[Key, LossSet]
+) -> None:
     """Raise NotComparableError when prompts differ: other seeds, counts or severities, or another draw."""
     differences = [*_other_sets(bases, heads), *_other_prompts(bases, heads)]
     if not differences:

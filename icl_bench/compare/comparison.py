@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icl_bench.compare.cells import Cell, Uncompared
+from icl_bench.compare.cells import ComparedCell, Uncompared
 from icl_bench.compare.changes import CellChange, Kind, point_changes, share
 from icl_bench.compare.comparability import check_suite, differing_provenance
 from icl_bench.compare.judging import REGRESSION, VERDICTS, JudgedCell, judge
@@ -18,7 +18,7 @@ from icl_bench.compare.settings import ALL, ALPHA, HEADLINE, MARGIN, Settings, a
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_PASS, EXIT_REGRESSION, UsageError
 from icl_bench.scores.changes import score_changes
 from icl_bench.scores.records import RunScores
-from icl_bench.tables.loss_sets import Losses
+from icl_bench.tables.loss_sets import StoredLosses
 from icl_bench.tables.stored_losses import open_losses
 
 if TYPE_CHECKING:
@@ -109,7 +109,11 @@ def check_two_folders(base: Path, head: Path) -> None:
 
 
 def find_changes(
-    base: Losses, head: Losses, metric: str | None, headline_only: bool, kinds: Mapping[Cell, Kind] | None = None
+    base: StoredLosses,
+    head: StoredLosses,
+    metric: str | None,
+    headline_only: bool,
+    kinds: Mapping[ComparedCell, Kind] | None = None,
 ) -> Changes:
     """Return how every cell that two runs share changed, read a scenario and severity at a time.
 
@@ -130,7 +134,7 @@ def find_changes(
     return Changes(chosen, tuple(cells), tuple(uncompared), tuple(notes))
 
 
-def _by_mean_alone(head: Losses, metric: str) -> Iterator[str]:
+def _by_mean_alone(head: StoredLosses, metric: str) -> Iterator[str]:
     """Yield a remark where what is compared is not what the metric is summarised by."""
     card = head.manifest.metric_cards.get(metric)
     if card is not None and card.statistic in ("quantile", "worst group"):
@@ -147,7 +151,7 @@ def _few_prompts(cells: Sequence[CellChange]) -> Iterator[str]:
         )
 
 
-def compare(base: Losses, head: Losses, settings: Settings) -> Comparison:
+def compare(base: StoredLosses, head: StoredLosses, settings: Settings) -> Comparison:
     """Return the comparison of two runs or baselines; raises as `find_changes` does."""
     check_two_folders(base.folder, head.folder)
     changes = find_changes(base, head, settings.metric, settings.sizes == HEADLINE)

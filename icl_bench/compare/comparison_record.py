@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from icl_bench.compare.cells import Cell, Uncompared
+from icl_bench.compare.cells import ComparedCell, Uncompared
 from icl_bench.compare.changes import RELATIVE_FLOOR, share
 from icl_bench.compare.comparison import Comparison
 from icl_bench.compare.judging import CONFIDENCE, HEADLINE_SHARE, POWER, JudgedCell
@@ -41,7 +41,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def cell_record(cell: Cell) -> dict[str, Any]:
+def cell_record(cell: ComparedCell) -> dict[str, Any]:
     """Return what names a cell."""
     return {
         "model": cell.model,

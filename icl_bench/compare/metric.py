@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from icl_bench.errors import NotComparableError, UsageError
 from icl_bench.names import nearest
-from icl_bench.tables.loss_sets import Losses
+from icl_bench.tables.loss_sets import StoredLosses
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
 
-def common_metric(base: Losses, head: Losses, wanted: str | None) -> str:
+def common_metric(base: StoredLosses, head: StoredLosses, wanted: str | None) -> str:
     """Return the loss column to compare: the one that is wanted, else the risk, else the first that both runs have.
 
     Raises UsageError when neither run has the wanted one, or when it has no ratios, NotComparableError when the runs
@@ -63,7 +63,7 @@ def _no_ratio(name: str) -> str:
     )
 
 
-def loss_columns(losses: Losses) -> list[str]:
+def loss_columns(losses: StoredLosses) -> list[str]:
     """Return the loss columns that at least one model has, in the order in which they are stored."""
     cells = (cell for place in losses.sets for model, cell in place.cells.items() if model != PROMPTS)
     return list(dict.fromkeys(name for cell in cells if cell.status == "ok" for name in cell.tails))

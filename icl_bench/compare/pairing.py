@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from icl_bench.compare.cells import BROKEN, FAILED, MISSING, NEW, SKIPPED, Cell, Uncompared
+from icl_bench.compare.cells import BROKEN, FAILED, MISSING, NEW, SKIPPED, ComparedCell, Uncompared
 from icl_bench.compare.comparability import Key, check_prompts
 from icl_bench.errors import NotComparableError
 from icl_bench.places import Place
-from icl_bench.tables.loss_sets import Losses, LossSet, StoredCell
+from icl_bench.tables.loss_sets import LossSet, StoredCell, StoredLosses
 from icl_bench.tables.schema import PROMPTS
 
 _NOT_RUN = StoredCell("missing", "the cell was not run")
@@ -37,9 +37,9 @@ class PairedPoint:
         """Models that answered in both runs on at least one seed, in the order of HEAD."""
         return tuple(dict.fromkeys(model for paired in self.sets for model in paired.models))
 
-    def cell(self, model: str) -> Cell:
+    def cell(self, model: str) -> ComparedCell:
         """Return the name of one model's cell."""
-        return Cell(self.sets[0].head.place, model)
+        return ComparedCell(self.sets[0].head.place, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Pairing:
     uncompared: tuple[Uncompared, ...]
 
 
-def pair(base: Losses, head: Losses, metric: str, headline_only: bool) -> Pairing:
+def pair(base: StoredLosses, head: StoredLosses, metric: str, headline_only: bool) -> Pairing:
     """Return which cells of two runs can be compared by the loss column `metric`, and why others cannot.
 
     Raises NotComparableError when the prompts differ or no context size is shared.
@@ -68,14 +68,14 @@ def pair(base: Losses, head: Losses, metric: str, headline_only: bool) -> Pairin
             if one.status == other.status == "ok":
                 both.append(model)
             elif kind := _kind(one.status, other.status, key in asked and model in models):
-                cell = Cell(place, model)
+                cell = ComparedCell(place, model)
                 uncompared.append(Uncompared(cell, seed, kind, one.status, other.status, _reason(one, other)))
         if before is not None and after is not None:
             points.setdefault(place, []).append(PairedSet(before, after, tuple(both)))
     return Pairing(tuple(_point(sets, headline_only) for sets in points.values()), tuple(uncompared))
 
 
-def _whole_sets(losses: Losses, other: Losses) -> dict[Key, LossSet]:
+def _whole_sets(losses: StoredLosses, other: StoredLosses) -> dict[Key, LossSet]:
     """Return the prompt sets by key, without those that an interrupted run has in part only."""
     wanted = {loss_set.key: loss_set.n_prompts for loss_set in other.sets}
     is_running = losses.manifest.status == "running"
@@ -86,7 +86,7 @@ def _whole_sets(losses: Losses, other: Losses) -> dict[Key, LossSet]:
     }
 
 
-def _run_models(losses: Losses) -> set[str]:
+def _run_models(losses: StoredLosses) -> set[str]:
     """Return the models that were run at all: a run may be narrowed to some of its suite's models."""
     return {model for loss_set in losses.sets for model, cell in loss_set.cells.items() if cell.status != "missing"}
 

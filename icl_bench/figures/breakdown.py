@@ -31,7 +31,7 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Dial:
+class ScenarioDial:
     """The severities of one scenario, and where nothing is shifted."""
 
     severities: dict[str, float]  # label -> severity
@@ -94,14 +94,14 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
     return finish(request, grid.figure, _key())
 
 
-def _dial(run: LoadedRun, scenario: str) -> Dial:
+def _dial(run: LoadedRun, scenario: str) -> ScenarioDial:
     identity = identity_severity(run, scenario)
     places = dialled(run, scenario)
     every = [severity for severity, _ in places] + ([] if identity is None else [identity])
-    return Dial({place.label: severity for severity, place in places}, identity, severity_axis(every))
+    return ScenarioDial({place.label: severity for severity, place in places}, identity, severity_axis(every))
 
 
-def _row(item: Breakdown, dial: Dial, doubtful: Sequence[float]) -> RowMarks:
+def _row(item: Breakdown, dial: ScenarioDial, doubtful: Sequence[float]) -> RowMarks:
     """Return what one model's row shows; `doubtful` severities are those where it is not surely better than zero."""
     at = dial.axis.position
     if not item.known:

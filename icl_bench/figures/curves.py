@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icl_bench.figures.series import BAYES, MODEL, ZERO, Mark, Series
-from icl_bench.figures.style import MARKERS, REFERENCE_GREY, Look, decade_ticks, log_limits, power_text
+from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series
+from icl_bench.figures.style import MARKERS, REFERENCE_GREY, ModelStyle, decade_ticks, log_limits, power_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +82,7 @@ def _log_limits(found: Sequence[Series]) -> tuple[float, float]:
     return log_limits(everything, None if least is None else least / FAR_BELOW_BAYES, FAR_ABOVE_ZERO * most)
 
 
-def _near_ends(mark: Mark) -> tuple[float, ...]:
+def _near_ends(mark: CurveMark) -> tuple[float, ...]:
     """Return the ends of an interval that is not so wide that it would set the scale."""
     if mark.value is None or mark.low is None or mark.high is None:
         return ()
@@ -104,7 +104,9 @@ def draw_values(axes: Axes, scale: ValueAxis) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def draw_series(axes: Axes, series: Series, how: Look, place: Place, scale: ValueAxis, *, transparent: bool) -> None:
+def draw_series(
+    axes: Axes, series: Series, how: ModelStyle, place: Place, scale: ValueAxis, *, transparent: bool
+) -> None:
     """Draw one curve; `place` maps the marks' x to the axis."""
     if series.role != MODEL:
         _draw_reference(axes, series, place)
@@ -122,7 +124,7 @@ def draw_series(axes: Axes, series: Series, how: Look, place: Place, scale: Valu
     _draw_off_scale(axes, series, how, place, scale)
 
 
-def _kind_and_absence(mark: Mark) -> tuple[bool, bool]:
+def _kind_and_absence(mark: CurveMark) -> tuple[bool, bool]:
     return mark.kind == "median", mark.value is None
 
 
@@ -135,7 +137,9 @@ def _draw_reference(axes: Axes, series: Series, place: Place) -> None:
     line.set(**REFERENCE_LINES[series.role])
 
 
-def _draw_line(axes: Axes, segments: Sequence[Sequence[Mark]], how: Look, place: Place, *, filled: bool) -> None:
+def _draw_line(
+    axes: Axes, segments: Sequence[Sequence[CurveMark]], how: ModelStyle, place: Place, *, filled: bool
+) -> None:
     xs: list[float] = []
     ys: list[float] = []
     for segment in segments:
@@ -156,7 +160,7 @@ def _draw_line(axes: Axes, segments: Sequence[Sequence[Mark]], how: Look, place:
         line.set_dashes(how.dashes)
 
 
-def _marked(segments: Sequence[Sequence[Mark]], how: Look) -> list[int]:
+def _marked(segments: Sequence[Sequence[CurveMark]], how: ModelStyle) -> list[int]:
     """Return which points of a line show a marker: a point alone, and every so many, shifted from model to model."""
     starts = [0, *itertools.accumulate(len(segment) + 1 for segment in segments)]  # a gap follows every segment
     every = -(-starts[-1] // (2 * MARKED)) if starts[-1] > MARKED else 1
@@ -166,14 +170,14 @@ def _marked(segments: Sequence[Sequence[Mark]], how: Look) -> list[int]:
 
 
 def _draw_intervals(
-    axes: Axes, segment: Sequence[Mark], how: Look, place: Place, scale: ValueAxis, *, transparent: bool
+    axes: Axes, segment: Sequence[CurveMark], how: ModelStyle, place: Place, scale: ValueAxis, *, transparent: bool
 ) -> None:
     """Draw a band over neighbours; a whisker for a point alone, or whose interval would bury the panel.
 
     A point off the scale has none.
     """
 
-    def form(mark: Mark) -> str:
+    def form(mark: CurveMark) -> str:
         if mark.low is None or mark.high is None or mark.value is None or not scale.holds(mark.value):
             return "none"
         return "band" if scale.low <= mark.low and mark.high <= scale.high else "whisker"
@@ -192,7 +196,7 @@ def _draw_intervals(
                 axes.fill_between(xs, lows, highs, facecolor="none", edgecolor=how.colour, linewidth=0.3, zorder=2)
 
 
-def _draw_off_scale(axes: Axes, series: Series, how: Look, place: Place, scale: ValueAxis) -> None:
+def _draw_off_scale(axes: Axes, series: Series, how: ModelStyle, place: Place, scale: ValueAxis) -> None:
     low, high = scale.low, scale.high
     for marker, edge, beyond in (  # triangles inside the panel, their tips at its edge
         (6, high, [mark for mark in series.marks if mark.value is not None and mark.value > high]),

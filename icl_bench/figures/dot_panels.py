@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from icl_bench.figures.page import Key, finish, label_panel, panel_grid
 from icl_bench.figures.request import Request
-from icl_bench.figures.style import REFERENCE_GREY, Look
+from icl_bench.figures.style import REFERENCE_GREY, ModelStyle
 from icl_bench.figures.whiskers import (
     PANEL_ROOM,
     ROW_INCHES,
@@ -39,7 +39,7 @@ def draw_dot_groups(
     groups: Sequence[DotGroup],
     models: Sequence[str],
     panel_width: float,
-    entries: Sequence[tuple[str, Look]],
+    entries: Sequence[tuple[str, ModelStyle]],
 ) -> Figure:
     """Return a figure of groups of panels; `entries` are the kinds of dots that the key names."""
     contents = [(group, panel) for group in groups for panel in group.panels]
@@ -56,7 +56,7 @@ def draw_dot_groups(
     return finish(request, grid.figure, _key(entries, contents))
 
 
-def _key(entries: Sequence[tuple[str, Look]], contents: Sequence[tuple[DotGroup, DotPanel]]) -> Key:
+def _key(entries: Sequence[tuple[str, ModelStyle]], contents: Sequence[tuple[DotGroup, DotPanel]]) -> Key:
     """Return the named kinds of dots, and only the marks that are really on the panels."""
     from matplotlib.lines import Line2D
 

@@ -35,7 +35,7 @@ SMALLEST, LARGEST = 1e-3, 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Tile:
     """One model at one place."""
 
     value: float | None
@@ -58,13 +58,13 @@ class Shades:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TileColumn:
     """One scenario and severity."""
 
     scenario: str  # `unshifted` for the reference
     label: str  # the severity as text
     other_metric: str  # what is shown where it is not the metric of the figure; empty else
-    cells: tuple[Cell, ...]  # one a model
+    cells: tuple[Tile, ...]  # one a model
 
 
 def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
@@ -89,9 +89,9 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
     return finish(request, grid.figure, _key(run.summary.roles, columns))
 
 
-def _bands(columns: Sequence[Column], width: int) -> list[list[Column]]:
+def _bands(columns: Sequence[TileColumn], width: int) -> list[list[TileColumn]]:
     """Return the columns in bands of at most `width`, a scenario broken only where it is wider than a band."""
-    bands: list[list[Column]] = [[]]
+    bands: list[list[TileColumn]] = [[]]
     for _, group in itertools.groupby(columns, lambda column: column.scenario):
         members = list(group)
         if bands[-1] and len(bands[-1]) + len(members) > width:
@@ -103,17 +103,17 @@ def _bands(columns: Sequence[Column], width: int) -> list[list[Column]]:
     return bands
 
 
-def _column(run: LoadedRun, point: Point, choice: Choice, metric: str) -> Column:
+def _column(run: LoadedRun, point: Point, choice: Choice, metric: str) -> TileColumn:
     place = point.place
     if choice.metric:
         found: list[object] = [run.rows.get(place, model, metric, point.context_size) for model in choice.models]
     else:
         found = [point.entries[model].shown for model in choice.models]
     cells = tuple(
-        Cell(item.value, item.kind == "median") if isinstance(item, Statistic) else Cell(None, False) for item in found
+        Tile(item.value, item.kind == "median") if isinstance(item, Statistic) else Tile(None, False) for item in found
     )
     other_metric = "" if choice.metric or point.metric == metric else point.metric
-    return Column("unshifted" if point is run.summary.base else place.scenario, place.label, other_metric, cells)
+    return TileColumn("unshifted" if point is run.summary.base else place.scenario, place.label, other_metric, cells)
 
 
 def _shades(roles: MetricRoles, metric: str, values: Sequence[float]) -> Shades:
@@ -129,7 +129,7 @@ def _shades(roles: MetricRoles, metric: str, values: Sequence[float]) -> Shades:
     return Shades(LogNorm(low, max(high, 10.0 * low)), colours, low)
 
 
-def _band(axes: Axes, columns: Sequence[Column], models: Sequence[str], shades: Shades, width: int) -> None:
+def _band(axes: Axes, columns: Sequence[TileColumn], models: Sequence[str], shades: Shades, width: int) -> None:
     shape = (len(models), len(columns))
     numbers = np.full(shape, np.nan)
     for x, column in enumerate(columns):
@@ -161,7 +161,7 @@ def _hatch(axes: Axes, x: int, y: int) -> None:
     )
 
 
-def _column_labels(axes: Axes, columns: Sequence[Column]) -> None:
+def _column_labels(axes: Axes, columns: Sequence[TileColumn]) -> None:
     """Write severities below the cells, and each scenario's name above its first, with a line between scenarios."""
     axes.tick_params(axis="x", length=0.0, pad=1.0)
     axes.set_xticks(
@@ -187,7 +187,7 @@ def _column_labels(axes: Axes, columns: Sequence[Column]) -> None:
         )
 
 
-def _severity_text(column: Column) -> str:
+def _severity_text(column: TileColumn) -> str:
     mark = "†" if column.other_metric else ""
     try:
         return written(float(column.label)) + mark
@@ -211,7 +211,7 @@ def _shade_bar(figure: Figure, axes: Sequence[Axes], shades: Shades, text: str) 
     bar.outline.set_linewidth(0.4)
 
 
-def _key(roles: MetricRoles, columns: Sequence[Column]) -> Key:
+def _key(roles: MetricRoles, columns: Sequence[TileColumn]) -> Key:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

@@ -14,7 +14,7 @@ from icl_bench.figures.dot_panels import DotGroup, draw_dot_groups
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.places import chosen_points
 from icl_bench.figures.request import Request
-from icl_bench.figures.style import PALETTE, Look
+from icl_bench.figures.style import PALETTE, ModelStyle
 from icl_bench.figures.whiskers import Dot, DotPanel, linear_scale
 from icl_bench.figures.wording import point_text
 from icl_bench.scores.records import INTERACTION, POINT, RunScore
@@ -22,7 +22,7 @@ from icl_bench.scores.records import INTERACTION, POINT, RunScore
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LOOK = Look(PALETTE[0], "o", ())
+LOOK = ModelStyle(PALETTE[0], "o", ())
 PANEL_WIDTH = 1.05
 STRONGEST = 5.0
 """Interactions beyond this, a factor of 150 in risk, are off the scale."""

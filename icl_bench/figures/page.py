@@ -34,7 +34,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class Panels:
     """Panels row by row, and the figure that they are on."""
 
     figure: Figure
@@ -52,7 +52,7 @@ class Key:
 
 def panel_grid(
     request: Request, groups: Sequence[int], panel_width: float, panel_height: float, margin: float, **shared: Any
-) -> Grid:
+) -> Panels:
     """Return a figure with groups of this many panels, each group from a new row on, as many columns as inches allow.
 
     `margin` is what stands at the left of the first column, in inches; `shared` is said of axes that panels share.
@@ -79,7 +79,7 @@ def panel_grid(
                 panels.append(Panel(place, number % n_columns == 0, number + n_columns >= count))
             else:
                 place.remove()
-    return Grid(figure, tuple(panels), (request.width - margin) / n_columns - 0.15)
+    return Panels(figure, tuple(panels), (request.width - margin) / n_columns - 0.15)
 
 
 def label_panel(axes: Axes, text: str, width: float) -> None:

@@ -11,14 +11,14 @@ from icl_bench.figures.choice import Choice
 from icl_bench.figures.dot_panels import DotGroup, draw_dot_groups
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.request import Request
-from icl_bench.figures.style import PALETTE, Look
+from icl_bench.figures.style import PALETTE, ModelStyle
 from icl_bench.figures.whiskers import Dot, DotPanel, linear_scale, log_scale
 from icl_bench.scores.records import AUSC, AXIS, SDR, RunScore, RunScores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WHOLE, PARTIAL = Look(PALETTE[0], "o", ()), Look(PALETTE[1], "D", ())
+WHOLE, PARTIAL = ModelStyle(PALETTE[0], "o", ()), ModelStyle(PALETTE[1], "D", ())
 PANEL_WIDTH = 0.85
 MOST_DEGRADED = 1e4
 """An SDR beyond this is off the scale, an AUSC beyond its logarithm."""

@@ -15,7 +15,7 @@ MODEL, BAYES, ZERO = "model", "bayes", "zero"
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class CurveMark:
     """One value on a curve; None where there is no number."""
 
     x: float  # severity or context size
@@ -32,7 +32,7 @@ class Series:
     role: str  # model | bayes (its risk under the test law) | zero (predicting zero)
     name: str  # the model's label; empty for a reference line
     run: int  # index of the run
-    marks: tuple[Mark, ...]  # by x
+    marks: tuple[CurveMark, ...]  # by x
 
     @property
     def has_numbers(self) -> bool:
@@ -98,15 +98,15 @@ def _series(
     return tuple(series for series in found if series.has_numbers)
 
 
-def _mark(x: float, found: object) -> Mark:
+def _mark(x: float, found: object) -> CurveMark:
     if not isinstance(found, Statistic):
-        return Mark(x, None)
-    return Mark(x, found.value, found.low, found.high, found.kind)
+        return CurveMark(x, None)
+    return CurveMark(x, found.value, found.low, found.high, found.kind)
 
 
 def _reference(
     rows: ScoreRows, roles: MetricRoles, place: Place, size: int | None, metric: str, role: str, x: float
-) -> Mark:
+) -> CurveMark:
     """Return what the Bayes prediction or predicting zero scores on the scale of `metric`; no number elsewhere."""
     zero = rows.get(place, PROMPTS, roles.signal, size)
     bayes = rows.get(place, PROMPTS, roles.bayes_risk, size)
@@ -119,5 +119,5 @@ def _reference(
         and isinstance(zero, Statistic)
         and zero.value > 0.0
     ):
-        return Mark(x, wanted.value / zero.value)
-    return Mark(x, None)
+        return CurveMark(x, wanted.value / zero.value)
+    return CurveMark(x, None)

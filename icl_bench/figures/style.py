@@ -51,7 +51,7 @@ LONGEST_NAME = 36
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ModelStyle:
     """How one model is drawn."""
 
     colour: str
@@ -59,10 +59,10 @@ class Look:
     dashes: tuple[float, ...]  # on and off, in line widths; empty: solid
 
 
-def look(model: int, run: int, n_runs: int) -> Look:
+def look(model: int, run: int, n_runs: int) -> ModelStyle:
     """Return the look of the model of this index: dashes tell runs apart, with one run palettes that repeat."""
     turn = run if n_runs > 1 else model // len(PALETTE)
-    return Look(PALETTE[model % len(PALETTE)], MARKERS[model % len(MARKERS)], DASHES[turn % len(DASHES)])
+    return ModelStyle(PALETTE[model % len(PALETTE)], MARKERS[model % len(MARKERS)], DASHES[turn % len(DASHES)])
 
 
 def name_text(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from icl_bench.figures.style import LIGHT_GREY, Look, decade_ticks, log_limits, name_text, power_text
+from icl_bench.figures.style import LIGHT_GREY, ModelStyle, decade_ticks, log_limits, name_text, power_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ class Dot:
     value: float
     low: float | None  # 95% interval; None where there is none
     high: float | None
-    look: Look
+    look: ModelStyle
     is_mean: bool = True  # else a median, drawn open
 
 

@@ -8,20 +8,20 @@ from typing import Literal
 
 import numpy as np
 
-from icl_bench.laws.table_rows import Table, TableRows
+from icl_bench.laws.table_rows import DataTable, TableRows
 
 
 @functools.cache
-def diabetes() -> Table:
+def diabetes() -> DataTable:
     """Return scikit-learn's bundled diabetes table: 442 patients, 10 columns, standardised (Efron et al. 2004)."""
     from sklearn.datasets import load_diabetes
 
     found = load_diabetes(scaled=False)
     x, y = np.asarray(found.data, dtype=np.float64), np.asarray(found.target, dtype=np.float64)
-    return Table((x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std(), tuple(found.feature_names))
+    return DataTable((x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std(), tuple(found.feature_names))
 
 
-DATASETS: dict[str, Callable[[], Table]] = {"diabetes": diabetes}
+DATASETS: dict[str, Callable[[], DataTable]] = {"diabetes": diabetes}
 
 
 def table_rows(n_dims: int, dataset: Literal["diabetes"] = "diabetes") -> TableRows:

@@ -13,7 +13,7 @@ from icl_bench.errors import IclBenchError
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedMember:
     """A member of a part that is being asked, for messages."""
 
     part: object
@@ -35,9 +35,9 @@ class Asked:
 
 
 @contextmanager
-def asked(part: object, member: str) -> Iterator[Asked]:
+def asked(part: object, member: str) -> Iterator[AskedMember]:
     """Name the part and its member in whatever it raises: a note of the error, whose type stays as it is."""
-    asking = Asked(part, member)
+    asking = AskedMember(part, member)
     try:
         yield asking
     except IclBenchError:

@@ -19,7 +19,7 @@ from icl_bench.laws.sizes import PromptRows
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class DataTable:
     """A table as prompts are cut from it: columns and label of mean 0 and variance 1."""
 
     x: Array  # (table row, dim)
@@ -51,7 +51,7 @@ class TableRows(RowsPart):
     """
 
     n_dims: int = field()
-    load: Callable[[], Table] = field(compare=False)
+    load: Callable[[], DataTable] = field(compare=False)
     digest: str  # of the table
     column: int = 0
     tilt: float = 0.0

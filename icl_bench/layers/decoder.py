@@ -27,7 +27,7 @@ class FeedForward(nn.Module):
         return result
 
 
-class Block(nn.Module):
+class DecoderBlock(nn.Module):
     """x + mixer(norm(x)), then x + feed_forward(norm(x)); without the second half when `hidden` is 0."""
 
     def __init__(self, mixer: Mixer, width: int, hidden: int) -> None:
@@ -77,7 +77,7 @@ class Decoder(nn.Module):
             raise ValueError(f"expected at least 1 layer and a width >= 1, got {len(mixers)} layers, width {width}")
         self.read_in = nn.Linear(n_inputs, width)
         self.positions = nn.Embedding(n_positions, width) if n_positions else None
-        self.blocks = nn.ModuleList(Block(mixer, width, hidden) for mixer in mixers)
+        self.blocks = nn.ModuleList(DecoderBlock(mixer, width, hidden) for mixer in mixers)
         self.norm = nn.LayerNorm(width)
         self.read_out = nn.Linear(width, n_outputs)
 

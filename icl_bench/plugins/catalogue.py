@@ -71,7 +71,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """One plugin that can be loaded by name."""
 
     kind: str
@@ -93,26 +93,26 @@ def _first_line(path: Path) -> str:
     return line.strip('"').strip() if line.startswith('"""') else ""
 
 
-def _built_in(kind: str) -> Mapping[str, Entry]:
+def _built_in(kind: str) -> Mapping[str, CatalogueEntry]:
     root = package_root() / kind
-    entries: dict[str, Entry] = {}
+    entries: dict[str, CatalogueEntry] = {}
     for path in sorted(root.rglob("*.py")):
         if path.name == "__init__.py":
             continue
         relative = path.relative_to(root).with_suffix("")
         name = relative.as_posix() if kind == "scenarios" else relative.name
         module = ".".join(["icl_bench", kind, *relative.parts])
-        entries[name] = Entry(kind, name, module, _first_line(path))
+        entries[name] = CatalogueEntry(kind, name, module, _first_line(path))
     return present(kind, root, entries)
 
 
-def _installed(kind: str) -> dict[str, Entry]:
+def _installed(kind: str) -> dict[str, CatalogueEntry]:
     from importlib.metadata import entry_points
 
     entries = {}
     for point in entry_points(group=KINDS[kind].entry_points):
         package = point.dist.name if point.dist else "?"
-        entries[point.name] = Entry(kind, point.name, point.module, f"(from {package})", point.attr or None)
+        entries[point.name] = CatalogueEntry(kind, point.name, point.module, f"(from {package})", point.attr or None)
     return entries
 
 
@@ -122,7 +122,7 @@ def is_foreign(kind: str, use: str) -> bool:
 
 
 @cache
-def entries(kind: str) -> Mapping[str, Entry]:
+def entries(kind: str) -> Mapping[str, CatalogueEntry]:
     """Return every plugin of `kind` by name; a built-in name cannot be taken over by an entry point."""
     if kind not in KINDS:
         raise PluginError(
@@ -131,7 +131,7 @@ def entries(kind: str) -> Mapping[str, Entry]:
     return {**_installed(kind), **_built_in(kind)}
 
 
-def find(kind: str, name: str) -> Entry:
+def find(kind: str, name: str) -> CatalogueEntry:
     """Return the entry called `name`; PluginError names a near miss."""
     known = entries(kind)
     if name not in known:

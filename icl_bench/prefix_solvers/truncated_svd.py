@@ -24,7 +24,7 @@ from icl_bench.prompts import PromptBatch
 
 
 @dataclass(frozen=True, slots=True)
-class Spectrum:
+class Decomposition:
     """X = U diag(s) V^T for the first k examples of each prompt; columns past the rank are 0."""
 
     left: Tensor  # (prompt, k, column) U
@@ -55,7 +55,7 @@ class Spectrum:
         return torch.where(seen, 1.0 / (s + penalty / s), 0.0)
 
 
-def truncated_svd(x: Tensor, tolerance: float) -> Spectrum:
+def truncated_svd(x: Tensor, tolerance: float) -> Decomposition:
     """Return the decomposition of x (prompt, k, dim), float64, without directions below `tolerance`.
 
     `tolerance` is relative to the largest singular value after every column is divided by its norm; a column below
@@ -68,11 +68,13 @@ def truncated_svd(x: Tensor, tolerance: float) -> Spectrum:
         raise NoClosedForm(f"no least squares: the singular values of {x.shape[1]} examples do not converge") from error
 
 
-def _truncated_svd(x: Tensor, tolerance: float) -> Spectrum:
+def _truncated_svd(x: Tensor, tolerance: float) -> Decomposition:
     width = min(x.shape[1:])
     if width == 0:
         empty = x.new_zeros(len(x), 0)
-        return Spectrum(x.new_zeros(*x.shape[:2], 0), empty, x.new_zeros(len(x), x.shape[2], 0), empty.sum(1).long())
+        return Decomposition(
+            x.new_zeros(*x.shape[:2], 0), empty, x.new_zeros(len(x), x.shape[2], 0), empty.sum(1).long()
+        )
     columns = torch.linalg.vector_norm(x, dim=1)  # (prompt, dim)
     real = columns > 0.25 * tolerance * columns.amax(1, keepdim=True)
     columns = torch.where(real, columns, 1.0)
@@ -82,10 +84,10 @@ def _truncated_svd(x: Tensor, tolerance: float) -> Spectrum:
     inside, _ = torch.linalg.qr((columns * real)[:, :, None] * right.mT * kept[:, None])
     inside = inside * kept[:, None]  # orthonormal basis of the row space
     left, values, turned = torch.linalg.svd(x @ inside, full_matrices=False)
-    return Spectrum(left * kept[:, None], values * kept, (inside @ turned.mT) * kept[:, None], rank)
+    return Decomposition(left * kept[:, None], values * kept, (inside @ turned.mT) * kept[:, None], rank)
 
 
-def spectra(prompts: PromptBatch) -> Iterator[tuple[int, Spectrum, Tensor]]:
+def spectra(prompts: PromptBatch) -> Iterator[tuple[int, Decomposition, Tensor]]:
     """Yield (row, spectrum, y) at each distinct context size: the row of the size, y (prompt, k) in float64."""
     tolerance = rank_tolerance(prompts.context_x.dtype)
     x, y = prompts.context_x.double(), prompts.context_y.double()
@@ -129,7 +131,7 @@ def spectral_posterior(prompts: PromptBatch, penalty: float) -> GaussianPosterio
 
 def min_norm_cells(
     x: Tensor, y: Tensor, sizes: Sequence[int], cells: Tensor, tolerance: float
-) -> Iterator[tuple[int, Tensor, Tensor, Spectrum]]:
+) -> Iterator[tuple[int, Tensor, Tensor, Decomposition]]:
     """Yield (row, prompts, weights, spectrum) for the sizes that have a cell (prompt, size) in `cells`."""
     for row, size in enumerate(sizes):
         prompts = cells[:, row].nonzero()[:, 0]

@@ -17,7 +17,7 @@ DECADES_BELOW, DECADES_ABOVE = 6.0, 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Character:
     """One character of a chart; `line` is the index of the curve it belongs to, None for axes."""
 
     text: str
@@ -28,7 +28,7 @@ class Mark:
 class Chart:
     """A drawn curve: rows of marks, and the letter of each line."""
 
-    rows: tuple[tuple[Mark, ...], ...]
+    rows: tuple[tuple[Character, ...], ...]
     letters: tuple[str, ...]  # of curve.lines, in order
     notes: tuple[str, ...]  # what the marks mean
 
@@ -62,9 +62,9 @@ def draw(curve: Curve, width: int) -> Chart:
     """Return a curve drawn in `width` characters: capitals at means, small letters at medians, dots between."""
     margin = 8
     scale = _scale(curve, width - margin)
-    canvas = [[Mark(" ") for _ in range(scale.width)] for _ in range(HEIGHT)]
+    canvas = [[Character(" ") for _ in range(scale.width)] for _ in range(HEIGHT)]
     for column in range(scale.width):
-        canvas[scale.row(1.0)][column] = Mark("-")
+        canvas[scale.row(1.0)][column] = Character("-")
     names = letters(curve.lines)
     order = [index for index, line in enumerate(curve.lines) if line.model is not None]
     order += [index for index, line in enumerate(curve.lines) if line.model is None]  # Bayes on top
@@ -73,7 +73,7 @@ def draw(curve: Curve, width: int) -> Chart:
     for index in order:
         for point in curve.lines[index].points:
             text = names[index].lower() if point.kind == "median" else names[index]
-            canvas[scale.row(point.value)][scale.column(point.size)] = Mark(text, index)
+            canvas[scale.row(point.value)][scale.column(point.size)] = Character(text, index)
     return Chart(tuple(_framed(canvas, scale, margin)), names, _notes(curve, scale))
 
 
@@ -96,7 +96,7 @@ def _scale(curve: Curve, width: int) -> _Scale:
     return _Scale(low, high, tuple(sorted({point.size for point in points})), width)
 
 
-def _dots(canvas: list[list[Mark]], scale: _Scale, points: Sequence[CurvePoint], index: int) -> None:
+def _dots(canvas: list[list[Character]], scale: _Scale, points: Sequence[CurvePoint], index: int) -> None:
     """Join neighbouring points by dots, straight on the log scale."""
     for left, right in itertools.pairwise(points):
         if left.value <= 0.0 or right.value <= 0.0:
@@ -106,14 +106,14 @@ def _dots(canvas: list[list[Mark]], scale: _Scale, points: Sequence[CurvePoint],
             share = (column - first) / (last - first)
             level = (1.0 - share) * math.log10(left.value) + share * math.log10(right.value)
             if canvas[scale.row(10**level)][column].text in " -":
-                canvas[scale.row(10**level)][column] = Mark("·", index)
+                canvas[scale.row(10**level)][column] = Character("·", index)
 
 
 def _tick(value: float) -> str:
     return f"{value:.0f}" if value >= 1.0 else f"{value:.2g}"
 
 
-def _framed(canvas: list[list[Mark]], scale: _Scale, margin: int) -> list[tuple[Mark, ...]]:
+def _framed(canvas: list[list[Character]], scale: _Scale, margin: int) -> list[tuple[Character, ...]]:
     """Add the value axis on the left and the context sizes below."""
     ticks = {scale.row(10.0**power): 10.0**power for power in range(math.ceil(scale.low), math.floor(scale.high) + 1)}
     ticks.setdefault(0, 10.0**scale.high)
@@ -121,7 +121,7 @@ def _framed(canvas: list[list[Mark]], scale: _Scale, margin: int) -> list[tuple[
     rows = []
     for number, row in enumerate(canvas):
         label = _tick(ticks[number]) if number in ticks else ""
-        rows.append((*(Mark(character) for character in f"{label:>{margin - 1}}|"), *row))
+        rows.append((*(Character(character) for character in f"{label:>{margin - 1}}|"), *row))
     below = [" "] * scale.width
     free = 0
     for size in scale.sizes:
@@ -130,6 +130,6 @@ def _framed(canvas: list[list[Mark]], scale: _Scale, margin: int) -> list[tuple[
         if start >= free:
             below[start : start + len(text)] = text
             free = start + len(text) + 1
-    rows.append(tuple(Mark(character) for character in " " * (margin - 1) + "+" + "-" * scale.width))
-    rows.append(tuple(Mark(character) for character in " " * margin + "".join(below)))
+    rows.append(tuple(Character(character) for character in " " * (margin - 1) + "+" + "-" * scale.width))
+    rows.append(tuple(Character(character) for character in " " * margin + "".join(below)))
     return rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from icl_bench.formatting import plain, shortened
 from icl_bench.rendering.terminal import NARROWEST, heading, styled, table_lines, wrapped
 from icl_bench.report import wording
-from icl_bench.report.chart import Chart, Mark, draw
+from icl_bench.report.chart import Character, Chart, draw
 from icl_bench.report.section import Content
 from icl_bench.report.section_catalogue import contents
 from icl_bench.scores.curves import Curve
@@ -65,7 +65,7 @@ def _style(curve: Curve, line: int | None) -> str:
     return "bold" if curve.lines[line].model is None else LINE_STYLES[line % len(LINE_STYLES)]
 
 
-def _marks(row: Sequence[Mark], curve: Curve) -> Text:
+def _marks(row: Sequence[Character], curve: Curve) -> Text:
     text = styled("")
     for mark in row:
         text.append(mark.text, _style(curve, mark.line))

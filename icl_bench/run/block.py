@@ -18,7 +18,7 @@ from icl_bench.prompts import Prediction, PromptBatch
 from icl_bench.run.asking import Asker, Conditions
 from icl_bench.run.failures import Failure, caught
 from icl_bench.run.left_open import unsaid
-from icl_bench.run.losses import Losses, losses_of, stored_columns, stored_metrics
+from icl_bench.run.losses import BlockLosses, losses_of, stored_columns, stored_metrics
 from icl_bench.seeding import Streams
 from icl_bench.statistics.looked_up import Unsaid
 from icl_bench.suites.plan import Block
@@ -63,7 +63,7 @@ def evaluate_block(
     outcomes: list[ModelOutcome] = []
     losses: dict[str, dict[str, NDArray[np.float32]]] = {}
     for label in block.models:
-        seconds, found, status, message = None, Losses({}, {}, {}), "ok", ""
+        seconds, found, status, message = None, BlockLosses({}, {}, {}), "ok", ""
         try:
             if label in (given_up or {}):
                 raise Failure(*(given_up or {})[label])
@@ -122,7 +122,7 @@ def _digest(resolved: Resolved, label: str) -> str:
 
 def _ask(
     asker: Asker, label: str, metrics: Mapping[str, Metric], block: Block, left_open: Unsaid | None
-) -> tuple[Losses, float | None]:
+) -> tuple[BlockLosses, float | None]:
     """Return one model's losses on the block and the seconds it took; Failure when it has none."""
     rows, limit = block.prompt_set.rows(block.block), asker.conditions.time_limit
     if label == PROMPTS:

@@ -26,7 +26,7 @@ from icl_bench.tables.metric_cards import group_column
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
+class BlockLosses:
     """One model's losses on one block, ready to store.
 
     A tail index is None where it is not known, NaN where the law itself declares none: an estimate is then believed
@@ -52,14 +52,14 @@ def stored_columns(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
     return (*stored, *grouped)
 
 
-def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int, seconds: float | None = None) -> Losses:
+def losses_of(answer: Answer, metrics: Mapping[str, Metric], rows: int, seconds: float | None = None) -> BlockLosses:
     """Average each metric's losses over a prompt's queries of one context size; each metric may take `seconds`.
 
     Raises Failure("nan") when a loss is not finite in float32, as when a learner diverges, and Failure("error") when a
     metric raises or gives something else than losses.
     """
     sizes, position = answer.prompts.distinct_sizes()
-    found = Losses({}, {}, {})
+    found = BlockLosses({}, {}, {})
     for name, metric in metrics.items():
         try:
             with caught(seconds, what=f"metric {name}: "):

@@ -16,8 +16,17 @@ from icl_bench.errors import TableError
 from icl_bench.places import Place
 from icl_bench.scores.prompt_rows import Absence, Quantity, RiskColumns, RiskPoint, prompt_rows, read_points
 from icl_bench.scores.records import GAP, INTERACTION, POINT, RunScore, RunScores
-from icl_bench.scores.terms import Asked, Term, averaged, choose_kappa, groups, reference_point, score, sdr_and_ausc
-from icl_bench.tables.loss_sets import Losses
+from icl_bench.scores.terms import (
+    ScoreTerms,
+    Term,
+    averaged,
+    choose_kappa,
+    groups,
+    reference_point,
+    score,
+    sdr_and_ausc,
+)
+from icl_bench.tables.loss_sets import StoredLosses
 from icl_bench.tables.schema import PROMPTS
 from icl_bench.tables.stored_losses import open_losses
 
@@ -39,7 +48,7 @@ def run_scores(folder: Path) -> RunScores:
     return scores_of(losses)
 
 
-def scores_of(losses: Losses) -> RunScores:
+def scores_of(losses: StoredLosses) -> RunScores:
     """Return the run-level scores of a run or baseline."""
     columns = RiskColumns.of(losses)
     points = read_points(losses, columns.stored)
@@ -55,7 +64,7 @@ def scores_of(losses: Losses) -> RunScores:
         for model in losses.manifest.models
         if any(place.cells[model].status != "missing" for place in losses.sets)
     ]
-    asked = Asked(points, base, rows, kappa, losses.manifest.factors, _moved(points, models, columns))
+    asked = ScoreTerms(points, base, rows, kappa, losses.manifest.factors, _moved(points, models, columns))
     scores = tuple(score for model in models for score in _model_scores(asked, model))
     if all(score.value is None for score in scores):
         why = next((score.message for score in scores), "the run has no severity")
@@ -80,7 +89,7 @@ def _moved(points: Sequence[RiskPoint], models: Sequence[str], columns: RiskColu
     return tuple(point for point in points if told_apart(point))
 
 
-def _model_scores(asked: Asked, model: str) -> Iterator[RunScore]:
+def _model_scores(asked: ScoreTerms, model: str) -> Iterator[RunScore]:
     distances = {id(point): _distance(asked, model, point) for point in asked.points}
     yield from sdr_and_ausc(asked, model, distances)
     gaps = {id(point): _gap(asked, model, point) for point in asked.moved}
@@ -93,7 +102,7 @@ def _model_scores(asked: Asked, model: str) -> Iterator[RunScore]:
             yield _interaction(asked, model, point)
 
 
-def _distance(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
+def _distance(asked: ScoreTerms, model: str, point: RiskPoint) -> Term | Absence:
     """Return log[(R+kappa)/(R_B+kappa)]."""
     bayes = asked.rows.bayes(point)
     risk = asked.rows.risk(point, model)
@@ -108,7 +117,7 @@ def _distance(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
     return Term(point, math.log(above / below), influence, risk.has_variance)
 
 
-def _gap(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
+def _gap(asked: ScoreTerms, model: str, point: RiskPoint) -> Term | Absence:
     """Return [E(prediction - Bayes of the test law)^2 - E(prediction - Bayes of the training law)^2] / E f^2."""
     columns = asked.rows.columns
     own = asked.rows.quantity(point, [(model, columns.excess)])
@@ -125,7 +134,7 @@ def _gap(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
     return Term(point, gap, influence, own.has_variance and frozen.has_variance)
 
 
-def _interaction(asked: Asked, model: str, point: RiskPoint) -> RunScore:
+def _interaction(asked: ScoreTerms, model: str, point: RiskPoint) -> RunScore:
     """Return log R(joint) - sum log R(single) + (k - 1) log R(base) of a joint shift of k factors."""
     singles: list[RiskPoint | Absence] = []
     for scenario, severity in zip(asked.factors[point.place.scenario], point.place.severities, strict=True):
@@ -139,7 +148,7 @@ def _interaction(asked: Asked, model: str, point: RiskPoint) -> RunScore:
     return score(asked, INTERACTION, model, POINT, [point], [(1.0, lacking[0])] if lacking else terms)
 
 
-def _log_risk(asked: Asked, model: str, point: RiskPoint) -> Term | Absence:
+def _log_risk(asked: ScoreTerms, model: str, point: RiskPoint) -> Term | Absence:
     risk = asked.rows.risk(point, model)
     if isinstance(risk, Absence):
         return risk

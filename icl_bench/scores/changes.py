@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from icl_bench.scores.prompt_rows import Absence, PromptRows, RiskColumns, RiskPoint, prompt_rows, read_points
+from icl_bench.scores.prompt_rows import Absence, CommonPrompts, RiskColumns, RiskPoint, prompt_rows, read_points
 from icl_bench.scores.records import AXIS, RunScore, RunScores
-from icl_bench.scores.terms import Asked, Term, choose_kappa, reference_point, sdr_and_ausc
-from icl_bench.tables.loss_sets import Losses
+from icl_bench.scores.terms import ScoreTerms, Term, choose_kappa, reference_point, sdr_and_ausc
+from icl_bench.tables.loss_sets import StoredLosses
 
 
-def score_changes(base: Losses, head: Losses, column: str) -> RunScores:
+def score_changes(base: StoredLosses, head: StoredLosses, column: str) -> RunScores:
     """Return by how much AUSC and SDR changed on each axis, with paired intervals, from the stored risk `column`.
 
     On the same prompts the Bayes risk is the same in both runs, so AUSC rises by the mean over severities of
@@ -32,7 +32,7 @@ def score_changes(base: Losses, head: Losses, column: str) -> RunScores:
     kappa, source = choose_kappa(head.manifest.noise_variance, rows, reference)
     if kappa is None:
         return RunScores(None, "", (), f"no run-level scores: {source}")
-    asked = Asked(tuple(shared), reference, rows, kappa, {}, ())
+    asked = ScoreTerms(tuple(shared), reference, rows, kappa, {}, ())
     found: list[RunScore] = []
     for model in head.manifest.models:
         changes = {id(point): _change(rows, of_base[_place(point)], point, model, column, kappa) for point in shared}
@@ -41,7 +41,7 @@ def score_changes(base: Losses, head: Losses, column: str) -> RunScores:
     return RunScores(kappa, source, tuple(found))
 
 
-def is_risk(losses: Losses, column: str) -> bool:
+def is_risk(losses: StoredLosses, column: str) -> bool:
     """Tell whether a column has the unit of the noise variance: a squared label, better low, never negative."""
     card = losses.manifest.metric_cards.get(column)
     return card is None or (card.unit == "squared label" and card.direction == "lower" and not card.can_be_negative)
@@ -52,7 +52,7 @@ def _place(point: RiskPoint) -> tuple[object, ...]:
 
 
 def _change(
-    rows: PromptRows, base: RiskPoint, head: RiskPoint, model: str, column: str, kappa: float
+    rows: CommonPrompts, base: RiskPoint, head: RiskPoint, model: str, column: str, kappa: float
 ) -> Term | Absence:
     if model not in base.sets[0].cells:
         return Absence("the model is new")

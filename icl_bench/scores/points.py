@@ -15,7 +15,7 @@ NEAR_BAYES = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ModelEntry:
     """One model at one point."""
 
     model: str
@@ -69,7 +69,7 @@ class Point:
     metric: str  # what is shown here; empty where the run has nothing to show
     zero_risk: float | None  # risk of predicting zero
     bayes_risk: float | None  # None where no Bayes prediction is known
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, ModelEntry]
     achievable: float | None = None  # the Bayes risk on the scale of what is shown; None where it is not on it
 
 
@@ -107,8 +107,8 @@ def _achievable(roles: MetricRoles, metric: str, zero: float | None, bayes: floa
     return bayes if roles.is_on_the_scale_of(metric, roles.bayes_risk) else None
 
 
-def _entry(model: str, shown: Statistic | Absent, error: Statistic | Absent, is_excess: bool) -> Entry:
-    return Entry(
+def _entry(model: str, shown: Statistic | Absent, error: Statistic | Absent, is_excess: bool) -> ModelEntry:
+    return ModelEntry(
         model,
         shown if isinstance(shown, Statistic) else None,
         shown if isinstance(shown, Absent) else None,

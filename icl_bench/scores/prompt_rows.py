@@ -12,7 +12,7 @@ from icl_bench.arrays import Array, Array32
 from icl_bench.places import Place
 from icl_bench.statistics.contrasts import jackknifed
 from icl_bench.statistics.tails import tails
-from icl_bench.tables.loss_sets import Losses, LossSet
+from icl_bench.tables.loss_sets import LossSet, StoredLosses
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
@@ -31,7 +31,7 @@ class RiskColumns:
     frozen: str | None  # how far answers are from those of `FROZEN`
 
     @classmethod
-    def of(cls, losses: Losses) -> RiskColumns:
+    def of(cls, losses: StoredLosses) -> RiskColumns:
         """Return those of a run."""
         roles = MetricRoles(losses.manifest.metric_cards)
         return cls(roles.excess, roles.risk, roles.bayes_risk, roles.signal, roles.distances.get(FROZEN))
@@ -74,7 +74,7 @@ class RiskPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptRows:
+class CommonPrompts:
     """The common list of prompts: `stride` rows a seed, of which a point may use fewer."""
 
     seeds: tuple[int, ...]
@@ -162,7 +162,7 @@ def _why_absent(place: LossSet, model: str, column: str) -> str:
     return cell.absent.get(column, f"the run did not store {column}: name it in the suite's [metrics]")
 
 
-def read_points(losses: Losses, columns: Sequence[str]) -> tuple[RiskPoint, ...]:
+def read_points(losses: StoredLosses, columns: Sequence[str]) -> tuple[RiskPoint, ...]:
     """Return every scenario and severity of a run at its headline context size, read a prompt set at a time."""
     grouped: dict[Place, list[tuple[LossSet, dict[tuple[str, str], Array32]]]] = {}
     for loss_set in losses.sets:
@@ -184,9 +184,9 @@ def _points(
         yield RiskPoint(place, sets, values)
 
 
-def prompt_rows(points: Sequence[RiskPoint], columns: RiskColumns) -> PromptRows:
+def prompt_rows(points: Sequence[RiskPoint], columns: RiskColumns) -> CommonPrompts:
     """Return the common list of prompts of all points."""
     sets = [place for point in points for place in point.sets]
     multiple = math.lcm(*{place.cluster_size or 1 for place in sets}) if sets else 1
     longest = max((place.n_prompts for place in sets), default=1)
-    return PromptRows(tuple(sorted({place.seed for place in sets})), -(-longest // multiple) * multiple, columns)
+    return CommonPrompts(tuple(sorted({place.seed for place in sets})), -(-longest // multiple) * multiple, columns)

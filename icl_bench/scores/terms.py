@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icl_bench.arrays import Array
-from icl_bench.scores.prompt_rows import Absence, PromptRows, Quantity, RiskPoint
+from icl_bench.scores.prompt_rows import Absence, CommonPrompts, Quantity, RiskPoint
 from icl_bench.scores.records import AUSC, AXIS, POINT, SCENARIO, SDR, RunScore
 from icl_bench.statistics.contrasts import contrast
 
@@ -18,12 +18,12 @@ LEAST_SHARE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ScoreTerms:
     """All that a run's scores rest on."""
 
     points: tuple[RiskPoint, ...]
     base: RiskPoint
-    rows: PromptRows
+    rows: CommonPrompts
     kappa: float
     factors: Mapping[str, tuple[str, ...]]  # joint shift -> its single shifts
     moved: tuple[RiskPoint, ...]
@@ -50,7 +50,7 @@ def reference_point(points: Sequence[RiskPoint]) -> RiskPoint | None:
     return min(unshifted, key=lambda point: point.place.scenario != "base", default=None)
 
 
-def choose_kappa(noise_variance: float | None, rows: PromptRows, base: RiskPoint) -> tuple[float | None, str]:
+def choose_kappa(noise_variance: float | None, rows: CommonPrompts, base: RiskPoint) -> tuple[float | None, str]:
     """Return max(s2, 1e-3 signal) and where it comes from; None, and why, where neither is known."""
     zero = rows.zero(base)
     least = LEAST_SHARE * zero.mean if isinstance(zero, Quantity) else 0.0
@@ -61,7 +61,7 @@ def choose_kappa(noise_variance: float | None, rows: PromptRows, base: RiskPoint
     return None, "neither the labels' noise nor the risk of predicting zero is known (metric zero_error)"
 
 
-def sdr_and_ausc(asked: Asked, model: str, distances: dict[int, Term | Absence]) -> Iterator[RunScore]:
+def sdr_and_ausc(asked: ScoreTerms, model: str, distances: dict[int, Term | Absence]) -> Iterator[RunScore]:
     """Yield SDR(s) = [(R(s)+kappa)/(R_B(s)+kappa)] / [same unshifted], and AUSC, the mean log10 of its first factor."""
     shifted = [point for point in asked.points if not point.place.identity]
 
@@ -105,7 +105,7 @@ def averaged(members: Sequence[RiskPoint], terms: dict[int, Term | Absence]) -> 
 
 
 def score(
-    asked: Asked,
+    asked: ScoreTerms,
     name: str,
     model: str,
     scope: str,

@@ -13,7 +13,7 @@ from icl_bench.errors import PluginError
 from icl_bench.names import nearest
 from icl_bench.places import Severity
 from icl_bench.plugins import catalogue
-from icl_bench.suites.sections import FactorAtSection, PromptsSection, Section
+from icl_bench.suites.sections import FactorAtSection, PromptsSection, TomlSection
 from icl_bench.suites.suite import Factor, PromptSettings
 from icl_bench.toml import TomlLines
 
@@ -43,7 +43,7 @@ class SectionReader:
         where = self.where(place)
         self._found.append((self.lines.find(place) or 0, f"{where}: {shown}: {text}" if shown else f"{where}: {text}"))
 
-    def section(self, cls: type[Section], value: object, place: tuple[str | int, ...]) -> Any:
+    def section(self, cls: type[TomlSection], value: object, place: tuple[str | int, ...]) -> Any:
         """Return the section checked against `cls`, or None when it has problems."""
         if not isinstance(value, dict):
             self.problem(place, f"expected a table, got {value!r}")
@@ -55,7 +55,7 @@ class SectionReader:
                 self._explain(item, cls, place)
             return None
 
-    def _explain(self, item: Any, cls: type[Section], place: tuple[str | int, ...]) -> None:
+    def _explain(self, item: Any, cls: type[TomlSection], place: tuple[str | int, ...]) -> None:
         inner = tuple(part for part in item["loc"] if isinstance(part, int) or "[" not in part)
         where = (*place, *inner)
         if item["type"] == "extra_forbidden":
@@ -67,7 +67,7 @@ class SectionReader:
             text = item["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
             self.problem(where, f"{text}, got {shortened(item['input'])}")
 
-    def listed(self, name: str, cls: type[Section]) -> list[tuple[int, Any]]:
+    def listed(self, name: str, cls: type[TomlSection]) -> list[tuple[int, Any]]:
         """Return the checked sections of `[[name]]` with their index, leaving out the ones with problems."""
         value = self.document.get(name)
         if value is None or value == []:

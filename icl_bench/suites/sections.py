@@ -76,13 +76,13 @@ _Severities = Annotated[tuple[_Dial, ...], BeforeValidator(_severities)]
 _NoiseStd = Annotated[float, Field(ge=0.0)]
 
 
-class Section(BaseModel):
+class TomlSection(BaseModel):
     """A table of a suite file: unknown keys and ill-typed values are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class OpenSection(Section):
+class OpenTomlSection(TomlSection):
     """A section whose other keys are a plugin's arguments."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
@@ -93,7 +93,7 @@ class OpenSection(Section):
         return dict(self.model_extra or {})
 
 
-class SuiteSection(Section):
+class SuiteSection(TomlSection):
     """[suite]: what the suite is called."""
 
     name: _Label
@@ -101,7 +101,7 @@ class SuiteSection(Section):
     description: str = ""
 
 
-class PromptsSection(Section):
+class PromptsSection(TomlSection):
     """[prompts], and what a scenario overrides of it."""
 
     function_class: str = "linear"
@@ -114,14 +114,14 @@ class PromptsSection(Section):
     function_class_arguments: dict[str, Any] = {}
 
 
-class FactorAtSection(OpenSection):
+class FactorAtSection(OpenTomlSection):
     """An entry of `scenarios` of a training law: one scenario at one severity."""
 
     use: str
     severity: _Dial | None = None
 
 
-class TrainingSection(Section):
+class TrainingSection(TomlSection):
     """[training], and `training` of one model: what differs from [prompts] in the training law."""
 
     n_context: Annotated[int, Field(ge=1, le=LONGEST_CONTEXT)] | None = None
@@ -129,7 +129,7 @@ class TrainingSection(Section):
     scenarios: list[FactorAtSection] | None = None
 
 
-class ModelSection(OpenSection):
+class ModelSection(OpenTomlSection):
     """[[models]]: one model and its arguments."""
 
     use: str
@@ -137,14 +137,14 @@ class ModelSection(OpenSection):
     training: dict[str, Any] | None = None
 
 
-class FactorSection(OpenSection):
+class FactorSection(OpenTomlSection):
     """An entry of `product`: one scenario of a joint shift."""
 
     use: str
     severities: _Severities | None = None
 
 
-class ScenarioSection(OpenSection):
+class ScenarioSection(OpenTomlSection):
     """[[scenarios]]: one scenario, or a product of several."""
 
     use: str | None = None
@@ -154,13 +154,13 @@ class ScenarioSection(OpenSection):
     prompts: dict[str, Any] = {}
 
 
-class MetricsSection(Section):
+class MetricsSection(TomlSection):
     """[metrics]: what is computed, in short: metrics without arguments."""
 
     use: Annotated[list[str], Field(min_length=1)]
 
 
-class MetricSection(OpenSection):
+class MetricSection(OpenTomlSection):
     """[[metrics]]: one metric and its arguments."""
 
     use: str

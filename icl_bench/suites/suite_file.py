@@ -18,8 +18,8 @@ from icl_bench.suites.sections import (
     ModelSection,
     PromptsSection,
     ScenarioSection,
-    Section,
     SuiteSection,
+    TomlSection,
     TrainingSection,
 )
 from icl_bench.suites.suite import (
@@ -35,12 +35,12 @@ from icl_bench.suites.suite import (
 from icl_bench.toml import read_toml
 
 _DEFAULT_METRICS = ["squared_error", "normalised_error", "excess_risk", "normalised_excess_risk", "bayes_risk"]
-_TABLES: dict[str, type[Section]] = {
+_TABLES: dict[str, type[TomlSection]] = {
     "suite": SuiteSection,
     "prompts": PromptsSection,
     "training": TrainingSection,
 }
-_LISTS: dict[str, type[Section]] = {"models": ModelSection, "scenarios": ScenarioSection}
+_LISTS: dict[str, type[TomlSection]] = {"models": ModelSection, "scenarios": ScenarioSection}
 
 
 def load_suite(path: str | Path) -> Suite:
@@ -49,7 +49,7 @@ def load_suite(path: str | Path) -> Suite:
     Raises SuiteError with every problem in it: file:line, what was expected, what came, a near miss.
     """
     document, lines = read_toml(Path(path), "suite", SuiteError)
-    parser = _Parser(Path(path), document, lines)
+    parser = _SuiteParser(Path(path), document, lines)
     suite = parser.parse()
     if parser.problems:
         raise SuiteError(parser.problems)
@@ -57,7 +57,7 @@ def load_suite(path: str | Path) -> Suite:
     return suite
 
 
-class _Parser(SectionReader):
+class _SuiteParser(SectionReader):
     """The tables of a suite file."""
 
     def parse(self) -> Suite | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from icl_bench.errors import TableError
 from icl_bench.files import replacing
-from icl_bench.tables.loss_sets import Losses, LossSet, ModelLosses, StoredCell
+from icl_bench.tables.loss_sets import LossSet, ModelLosses, StoredCell, StoredLosses
 from icl_bench.tables.manifest import Manifest
 from icl_bench.tables.parquet import as_array, open_table
 from icl_bench.tables.place_fields import with_flat_place, with_place
@@ -26,7 +26,7 @@ SETS_KEY = b"icl_bench.baseline_sets"
 _REMEDY = "write the baseline again with `icl-bench compare --update`"
 
 
-def write_baseline(folder: Path, losses: Losses, columns: Sequence[str], sizes: Sequence[Sequence[int]]) -> None:
+def write_baseline(folder: Path, losses: StoredLosses, columns: Sequence[str], sizes: Sequence[Sequence[int]]) -> None:
     """Write baseline.parquet atomically: a row per prompt set, prompt and context size, a column per model and loss.
 
     `sizes` holds the context sizes that are kept of each prompt set, `columns` the losses. A model without a value has

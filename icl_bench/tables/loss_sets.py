@@ -55,7 +55,7 @@ class LossSet:
         return f"{self.place.name}, seed {self.seed}"
 
 
-class Losses(Protocol):
+class StoredLosses(Protocol):
     """The losses of a run or baseline."""
 
     folder: Path

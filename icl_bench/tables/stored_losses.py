@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from icl_bench.tables.baseline import BaselineLosses
-from icl_bench.tables.loss_sets import Losses
+from icl_bench.tables.loss_sets import StoredLosses
 from icl_bench.tables.manifest import BASELINE, read_manifest
 from icl_bench.tables.unit_losses import UnitLosses
 
 
-def open_losses(folder: Path) -> Losses:
+def open_losses(folder: Path) -> StoredLosses:
     """Return the losses of a run or baseline folder, read no further than their headers.
 
     Raises TableError when there are none or one is damaged or foreign, NotComparableError when they are newer.

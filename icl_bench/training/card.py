@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from icl_bench.checkpoints.card import Card, DataLaw, plain_arguments
-from icl_bench.checkpoints.card import Recipe as RecipeCard
+from icl_bench.checkpoints.card import TrainedBy as RecipeCard
 from icl_bench.digests import combined_digest
 from icl_bench.laws.canonical import law_digest
 from icl_bench.laws.law import PromptLaw

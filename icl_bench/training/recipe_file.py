@@ -10,7 +10,7 @@ from icl_bench.names import nearest
 from icl_bench.plugins import loading
 from icl_bench.plugins.arguments import argument_problems
 from icl_bench.suites.section_reader import SectionReader
-from icl_bench.suites.sections import Section
+from icl_bench.suites.sections import TomlSection
 from icl_bench.suites.suite import ModelSpec, PromptSettings
 from icl_bench.toml import read_toml
 from icl_bench.training.recipe import Component, Curriculum, Evaluation, Growth, Optimisation, Recipe
@@ -25,7 +25,7 @@ from icl_bench.training.recipe_sections import (
     RecipeSection,
 )
 
-_TABLES: dict[str, type[Section]] = {
+_TABLES: dict[str, type[TomlSection]] = {
     "recipe": RecipeSection,
     "network": NetworkSection,
     "prompts": RecipePromptsSection,
@@ -42,14 +42,14 @@ def load_recipe(path: str | Path) -> Recipe:
     Raises RecipeError with every problem in it: file:line, what was expected, what came, a near miss.
     """
     document, lines = read_toml(Path(path), "recipe", RecipeError)
-    parser = _Parser(Path(path), document, lines)
+    parser = _RecipeParser(Path(path), document, lines)
     recipe = parser.parse()
     if parser.problems or recipe is None:
         raise RecipeError(parser.problems)
     return recipe
 
 
-class _Parser(SectionReader):
+class _RecipeParser(SectionReader):
     """The tables of a recipe file."""
 
     def parse(self) -> Recipe | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from icl_bench.seeding import BLOCK_SIZE
-from icl_bench.suites.sections import FactorAtSection, OpenSection, Section, Sizes, SuiteSection
+from icl_bench.suites.sections import FactorAtSection, OpenTomlSection, Sizes, SuiteSection, TomlSection
 
 _Count = Annotated[int, Field(ge=1, le=10**9)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -27,13 +27,13 @@ class RecipeSection(SuiteSection):
     author: str = ""
 
 
-class NetworkSection(OpenSection):
+class NetworkSection(OpenTomlSection):
     """[network]: an architecture and its arguments."""
 
     use: str
 
 
-class RecipePromptsSection(Section):
+class RecipePromptsSection(TomlSection):
     """[prompts]: the unshifted training law. Every context size asked for is a term of the loss."""
 
     function_class: str = "linear"
@@ -43,7 +43,7 @@ class RecipePromptsSection(Section):
     function_class_arguments: dict[str, Any] = Field(default_factory=dict)
 
 
-class ComponentSection(Section):
+class ComponentSection(TomlSection):
     """[[mixture]]: one law that training prompts are drawn from."""
 
     weight: _Positive = 1.0
@@ -51,7 +51,7 @@ class ComponentSection(Section):
     prompts: dict[str, Any] = Field(default_factory=dict)
 
 
-class GrowthSection(Section):
+class GrowthSection(TomlSection):
     """One size of the curriculum."""
 
     start: _Count
@@ -59,14 +59,14 @@ class GrowthSection(Section):
     every: _Count
 
 
-class CurriculumSection(Section):
+class CurriculumSection(TomlSection):
     """[curriculum]: what grows as training goes on."""
 
     n_dims: GrowthSection | None = None
     n_context: GrowthSection | None = None
 
 
-class OptimisationSection(Section):
+class OptimisationSection(TomlSection):
     """[optimisation]: how weights are moved. Defaults are those of `icl_bench.training.recipe.Optimisation`."""
 
     n_steps: _Count
@@ -97,7 +97,7 @@ class OptimisationSection(Section):
         return self
 
 
-class EvaluationSection(Section):
+class EvaluationSection(TomlSection):
     """[evaluation]: what is measured along the way."""
 
     every: _Count = 1000

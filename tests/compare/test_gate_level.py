@@ -7,7 +7,7 @@ import pytest
 
 from evidence.comparison_simulations import Changes, gate, headline_weights, paired_changes
 from evidence.paired_losses import Lognormal
-from icl_bench.compare.cells import Cell
+from icl_bench.compare.cells import ComparedCell
 from icl_bench.compare.changes import CellChange
 from icl_bench.compare.judging import EQUAL, IMPROVEMENT, REGRESSION, judge
 from icl_bench.places import Place
@@ -23,7 +23,7 @@ def cells_of(changes: Changes, repetition: int, sizes: int) -> list[CellChange]:
     nothing = np.full(sizes, np.nan)
     return [
         CellChange(
-            cell=Cell(Place("base", (float(index),)), "model"),
+            cell=ComparedCell(Place("base", (float(index),)), "model"),
             seeds=(0,),
             n_prompts=1024,
             sizes=tuple(range(sizes)),
@@ -61,7 +61,7 @@ def test_cells_equal_to_the_bit_are_never_judged_otherwise() -> None:
     nothing = Contrast(np.zeros(1), np.zeros(1), 1023.0)
     equal = [
         CellChange(
-            Cell(Place("base", (None,)), f"m{index}"), (0,), 1024, (16,), 0, True, np.ones(1, dtype=bool),
+            ComparedCell(Place("base", (None,)), f"m{index}"), (0,), 1024, (16,), 0, True, np.ones(1, dtype=bool),
             np.zeros(1), np.zeros(1), nothing,
         )
         for index in range(3)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from icl_bench.compare.cells import Cell
+from icl_bench.compare.cells import ComparedCell
 from icl_bench.compare.nightly.evidence import standings
-from icl_bench.compare.nightly.state import Look, LookValue, NightlyState, WatchedCell, read_state, write_state
+from icl_bench.compare.nightly.state import Night, NightlyState, NightValue, WatchedCell, read_state, write_state
 from icl_bench.places import Place
 from tests.command import Done
 from tests.synthetic_runs import Synthetic, invoke
@@ -190,16 +190,18 @@ def test_new_cells_join_later(night: Nightly) -> None:
 
 def state_of(estimates: list[list[float]]) -> NightlyState:
     """A state of one cell per column, NaN for nights without it; standard error 0.02."""
-    cells = tuple(WatchedCell(Cell(Place("base", (None,)), f"m{index}"), "mean") for index in range(len(estimates[0])))
+    cells = tuple(
+        WatchedCell(ComparedCell(Place("base", (None,)), f"m{index}"), "mean") for index in range(len(estimates[0]))
+    )
     looks = tuple(
-        Look(
+        Night(
             f"night {number}",
             {},
             {},
             (number,),
             {},
             tuple(
-                LookValue(index, value, 0.02, 255.0, 256) for index, value in enumerate(row) if not math.isnan(value)
+                NightValue(index, value, 0.02, 255.0, 256) for index, value in enumerate(row) if not math.isnan(value)
             ),
         )
         for number, row in enumerate(estimates)

@@ -17,7 +17,7 @@ from icl_bench.function_classes.table import diabetes
 from icl_bench.laws.draws import Draws
 from icl_bench.laws.law import PromptLaw
 from icl_bench.laws.sizes import PromptRows, Sizes
-from icl_bench.laws.table_rows import Table, TableRows
+from icl_bench.laws.table_rows import DataTable, TableRows
 from icl_bench.plugins import loading
 from icl_bench.seeding import BLOCK_SIZE, TRAINING_SEEDS, Streams
 from tests.catalogue_laws import RefusedError, Shift, at_sizes, linear_law, shifted, table_law
@@ -99,7 +99,7 @@ def test_sides_are_the_laws_own(seed: int) -> None:
 
 def test_equal_rows_share_their_coin() -> None:
     once = diabetes()
-    twice = Table(np.concatenate([once.x, once.x]), np.concatenate([once.y, once.y]), once.columns)
+    twice = DataTable(np.concatenate([once.x, once.x]), np.concatenate([once.y, once.y]), once.columns)
     law = PromptLaw.of_rows(TableRows(10, lambda: twice, twice.digest, tilt=1.0), Sizes(SIZES))
     source, target = sides(law)
     count = len(once.y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -102,3 +103,13 @@ def test_the_table_of_rooms_in_contributing_names_every_room() -> None:
     named = {re.split(r"[/.]", name)[0] for name in re.findall(r"`([^`]+)`", cells)}
     assert named >= ROOMS, "a line for each new room"
     assert named - ROOMS <= {path.stem for path in ROOT.iterdir()}, "rooms that are gone"
+
+
+def test_a_class_name_means_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert len(homes) > 300
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}

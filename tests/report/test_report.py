@@ -20,7 +20,7 @@ from icl_bench.report.chart import draw
 from icl_bench.report.terminal import lines
 from icl_bench.scores.breakdown import breakdowns
 from icl_bench.scores.curves import Curve, CurvePoint, Line
-from icl_bench.scores.points import Entry, Point
+from icl_bench.scores.points import ModelEntry, Point
 from icl_bench.scores.rows import Absent, Statistic, combined
 from icl_bench.scores.summary import summarise
 from icl_bench.tables.units import read_losses
@@ -279,7 +279,7 @@ def grid_of(errors: dict[float, tuple[float, float | None]]) -> list[Point]:
     for severity, (value, half) in errors.items():
         item = statistic(value, half)
         place = Place("covariate/scale", (severity,), False)
-        found.append(Point(place, 6, "normalised_error", 1.0, 0.1, {"m": Entry("m", item, None, item)}))
+        found.append(Point(place, 6, "normalised_error", 1.0, 0.1, {"m": ModelEntry("m", item, None, item)}))
     return found
 
 
@@ -319,10 +319,10 @@ def test_a_breakdown_begins_where_the_interval_leaves_it_open(errors, earliest):
 
 def test_answers_that_are_not_finite_are_a_breakdown():
     near, far = grid_of({2: (0.5, 0.1), 3: (0.5, 0.1)})
-    far = replace(far, entries={"m": Entry("m", None, Absent("nan", "answers are not finite"), None)})
+    far = replace(far, entries={"m": ModelEntry("m", None, Absent("nan", "answers are not finite"), None)})
     (found,) = breakdowns(None, [near, far], ["m"], {"covariate/scale": 1.0})
     assert found.severities == ("3",)
-    failed = replace(far, entries={"m": Entry("m", None, Absent("error", "raised"), None)})
+    failed = replace(far, entries={"m": ModelEntry("m", None, Absent("error", "raised"), None)})
     (unknown,) = breakdowns(None, [near, failed], ["m"], {"covariate/scale": 1.0})
     assert unknown.severities == ()
 
@@ -340,7 +340,7 @@ def test_a_heavy_tail_is_judged_by_its_median_and_a_single_draw_not_at_all(tail_
     found = combined("normalised_error", [row])
     assert isinstance(found, Statistic)
     assert (found.low, found.median_low) == (None, expected)
-    assert Entry("m", found, None, found).broken is (None if expected is None else False)
+    assert ModelEntry("m", found, None, found).broken is (None if expected is None else False)
 
 
 def test_seeds_combine_as_independent_means():

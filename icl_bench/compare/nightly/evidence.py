@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from icl_bench.arrays import Array
-from icl_bench.compare.cells import Cell
-from icl_bench.compare.nightly.state import Look, NightlyState
+from icl_bench.compare.cells import ComparedCell
+from icl_bench.compare.nightly.state import Night, NightlyState
 from icl_bench.statistics.multiplicity import closed_e_values
 from icl_bench.statistics.non_inferiority import log_margin
 from icl_bench.statistics.sequential import MixtureState
@@ -19,7 +19,7 @@ from icl_bench.statistics.sequential import MixtureState
 class Standing:
     """Where one watched cell stands after all looks."""
 
-    cell: Cell
+    cell: ComparedCell
     statistic: str
     nights: int
     n_prompts: int
@@ -76,7 +76,7 @@ def standings(state: NightlyState) -> tuple[Standing, ...]:
     )
 
 
-def _after(evidence: _Evidence, look: Look, state: NightlyState) -> _Evidence:
+def _after(evidence: _Evidence, look: Night, state: NightlyState) -> _Evidence:
     """Return the evidence after one more look."""
     joined = max([evidence.joined, *(value.index + 1 for value in look.values)])
     start = evidence.start.copy()

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from icl_bench.compare.cells import Cell
+from icl_bench.compare.cells import ComparedCell
 from icl_bench.compare.changes import CellChange, Kind
 from icl_bench.compare.comparison import Changes, check_two_folders, find_changes
 from icl_bench.compare.metric import common_metric
 from icl_bench.compare.nightly.evidence import Standing, standings
-from icl_bench.compare.nightly.state import Look, LookValue, NightlyState, WatchedCell, held, read_state, write_state
+from icl_bench.compare.nightly.state import Night, NightlyState, NightValue, WatchedCell, held, read_state, write_state
 from icl_bench.compare.settings import ALPHA, MARGIN
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_PASS, EXIT_REGRESSION, NotComparableError, UsageError
 from icl_bench.machine import now
 from icl_bench.statistics.sequential import LIKELY_RISE
-from icl_bench.tables.loss_sets import Losses, LossSet
+from icl_bench.tables.loss_sets import LossSet, StoredLosses
 from icl_bench.tables.metric_roles import MetricRoles
 
 
@@ -58,7 +58,7 @@ class Nightly:
         return EXIT_PASS if self.recorded else EXIT_INCOMPLETE
 
 
-def look(path: Path, base: Losses, head: Losses, settings: NightlySettings) -> Nightly:
+def look(path: Path, base: StoredLosses, head: StoredLosses, settings: NightlySettings) -> Nightly:
     """Add tonight's runs to the state in `path` and return where every cell stands.
 
     The state is written only when tonight counts: cells were compared, and none is missing or failed unless that is
@@ -71,7 +71,7 @@ def look(path: Path, base: Losses, head: Losses, settings: NightlySettings) -> N
         _check_settings(path, earlier, head, settings)
         _check_direction(earlier, head)
         _check_fresh(path, earlier, [*base.sets, *head.sets])
-        kinds: dict[Cell, Kind] = {watched.cell: watched.statistic for watched in earlier.cells}
+        kinds: dict[ComparedCell, Kind] = {watched.cell: watched.statistic for watched in earlier.cells}
         tonight = find_changes(base, head, earlier.metric, headline_only=True, kinds=kinds)
         usable = [found for found in tonight.cells if math.isfinite(float(found.change.stderr[found.headline]))]
         recorded = bool(usable) and (settings.allow_missing or not tonight.incomplete)
@@ -82,7 +82,7 @@ def look(path: Path, base: Losses, head: Losses, settings: NightlySettings) -> N
     return Nightly(path, base.folder, head.folder, state, found, tonight, recorded, settings.allow_missing)
 
 
-def _new_state(base: Losses, head: Losses, settings: NightlySettings) -> NightlyState:
+def _new_state(base: StoredLosses, head: StoredLosses, settings: NightlySettings) -> NightlyState:
     manifest = head.manifest
     return NightlyState(
         suite=manifest.suite,
@@ -96,7 +96,7 @@ def _new_state(base: Losses, head: Losses, settings: NightlySettings) -> Nightly
     )
 
 
-def _check_settings(path: Path, state: NightlyState, head: Losses, settings: NightlySettings) -> None:
+def _check_settings(path: Path, state: NightlyState, head: StoredLosses, settings: NightlySettings) -> None:
     """Raise NotComparableError when tonight asks another question than the state holds answers to."""
     manifest = head.manifest
     asked = {
@@ -113,7 +113,7 @@ def _check_settings(path: Path, state: NightlyState, head: Losses, settings: Nig
             )
 
 
-def _check_direction(state: NightlyState, head: Losses) -> None:
+def _check_direction(state: NightlyState, head: StoredLosses) -> None:
     """Raise UsageError where a fall, not a rise, would be the alarm: evidence is gathered of rises alone."""
     if MetricRoles(head.manifest.metric_cards).is_better_high(state.metric):
         raise UsageError(
@@ -134,14 +134,16 @@ def _check_fresh(path: Path, state: NightlyState, sets: Sequence[LossSet]) -> No
             )
 
 
-def _with_look(state: NightlyState, base: Losses, head: Losses, usable: Sequence[CellChange]) -> NightlyState:
+def _with_look(
+    state: NightlyState, base: StoredLosses, head: StoredLosses, usable: Sequence[CellChange]
+) -> NightlyState:
     """Return the state with tonight's look appended, new cells last among its cells."""
     known = {watched.cell for watched in state.cells}
     new = [WatchedCell(found.cell, found.statistic) for found in usable if found.cell not in known]
     cells = (*state.cells, *new)
     index = {watched.cell: place for place, watched in enumerate(cells)}
     values = tuple(
-        LookValue(
+        NightValue(
             index[found.cell],
             float(found.change.value[found.headline]),
             float(found.change.stderr[found.headline]),
@@ -150,7 +152,7 @@ def _with_look(state: NightlyState, base: Losses, head: Losses, usable: Sequence
         )
         for found in usable
     )
-    tonight = Look(
+    tonight = Night(
         time=now(),
         base=_run(base),
         head=_run(head),
@@ -161,7 +163,7 @@ def _with_look(state: NightlyState, base: Losses, head: Losses, usable: Sequence
     return dataclasses.replace(state, cells=cells, looks=(*state.looks, tonight))
 
 
-def _run(losses: Losses) -> dict[str, str]:
+def _run(losses: StoredLosses) -> dict[str, str]:
     """Return what tells which code and run a look rests on."""
     manifest = losses.manifest
     return {

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from icl_bench.compare.cells import Cell
+from icl_bench.compare.cells import ComparedCell
 from icl_bench.compare.changes import Kind
 from icl_bench.errors import NotComparableError, OutputError, TableError, UsageError
 from icl_bench.files import write_text
@@ -27,12 +27,12 @@ _REMEDY = "restore it from its history, or move it away to begin anew"
 class WatchedCell:
     """A cell that the gate watches, and the statistic that it was first compared by."""
 
-    cell: Cell
+    cell: ComparedCell
     statistic: Kind
 
 
 @dataclass(frozen=True, slots=True)
-class LookValue:
+class NightValue:
     """What one night said of one cell: the log ratio of its risks at the headline size."""
 
     index: int  # among the state's cells
@@ -43,7 +43,7 @@ class LookValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Night:
     """One night: which runs, which prompts, and what they said."""
 
     time: str  # UTC
@@ -51,7 +51,7 @@ class Look:
     head: Mapping[str, str]
     seeds: tuple[int, ...]
     prompts: Mapping[str, str]  # prompt set -> digest of its first block, which all larger sets share
-    values: tuple[LookValue, ...]
+    values: tuple[NightValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class NightlyState:
     alpha: float
     scale: float  # log ratio beyond the margin that the mixture expects
     cells: tuple[WatchedCell, ...]  # in the order in which they joined
-    looks: tuple[Look, ...]
+    looks: tuple[Night, ...]
 
 
 @contextlib.contextmanager
@@ -107,7 +107,7 @@ def write_state(path: Path, state: NightlyState) -> None:
     write_text(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
 
 
-def _fields(part: Look | NightlyState) -> dict[str, Any]:
+def _fields(part: Night | NightlyState) -> dict[str, Any]:
     return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
 
 
@@ -156,12 +156,12 @@ def _watched(fields: Mapping[str, Any]) -> WatchedCell:
     if statistic not in ("mean", "median"):
         raise ValueError(f"statistic {statistic!r}")
     point = tuple(None if value is None else _finite(value) for value in fields["point"])
-    return WatchedCell(Cell(Place(str(fields["scenario"]), point), str(fields["model"])), statistic)
+    return WatchedCell(ComparedCell(Place(str(fields["scenario"]), point), str(fields["model"])), statistic)
 
 
-def _look(fields: Mapping[str, Any], n_cells: int) -> Look:
+def _look(fields: Mapping[str, Any], n_cells: int) -> Night:
     values = tuple(
-        LookValue(int(index), _finite(estimate), _finite(stderr), _finite(degrees), int(rows))
+        NightValue(int(index), _finite(estimate), _finite(stderr), _finite(degrees), int(rows))
         for index, estimate, stderr, degrees, rows in fields["values"]
     )
     indices = [value.index for value in values]
@@ -169,7 +169,7 @@ def _look(fields: Mapping[str, Any], n_cells: int) -> Look:
         raise ValueError("a look names a cell twice, or one that is not listed")
     if any(value.stderr < 0.0 or value.degrees < 1.0 for value in values):
         raise ValueError("a standard error below 0, or degrees below 1")
-    return Look(
+    return Night(
         time=str(fields["time"]),
         base={str(name): str(text) for name, text in fields["base"].items()},
         head={str(name): str(text) for name, text in fields["head"].items()},

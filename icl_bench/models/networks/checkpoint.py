@@ -22,7 +22,7 @@ from icl_bench.plugins.protocols import LinearMaps, Model
 from icl_bench.prompts import Prediction, PromptBatch
 
 
-class Checkpoint:
+class TrainedNetwork:
     """A trained network, read and checked when it is built.
 
     path: relative to the suite file, or "zoo:NAME" for weights that ship: a folder with card.toml; a folder with
@@ -110,7 +110,7 @@ def _network(
 class _Bound:
     """The trained network as it is asked; what the network cannot tell, this has no member for."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: TrainedNetwork) -> None:
         self._checkpoint = checkpoint
         learner = checkpoint.on(torch.device("cpu"))
         if callable(getattr(learner, "linear_maps", None)):
@@ -134,4 +134,4 @@ class _Bound:
         return tail
 
 
-MODEL = Checkpoint
+MODEL = TrainedNetwork

@@ -15,7 +15,7 @@ from icl_bench.scores.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class PageSection:
     """A section of the page: its template `sections/NAME.html` shows what it holds, under the name `content`."""
 
     identifier: str
@@ -58,27 +58,27 @@ def _named(summaries: Sequence[Summary]) -> list[NamedRun]:
     return runs
 
 
-def _sections(runs: Sequence[NamedRun], tables: Mapping[str, Any]) -> Iterator[Section]:
+def _sections(runs: Sequence[NamedRun], tables: Mapping[str, Any]) -> Iterator[PageSection]:
     """Yield the sections of the page in order."""
     cards, overlay = sections.run_cards(runs), list(sections.overlay(runs))
-    yield Section("run", "What was run", "run", {"cards": cards, "overlay": overlay})
-    yield Section("headline", "Run-level scores", "headline", _headline(runs))
-    yield Section("severity", "Risk against severity", "severity", {}, drawn=True)
-    yield Section("size", "Risk against context size", "size", {}, drawn=True)
-    yield Section("map", "Models and shifts at a glance", "map", {}, drawn=True)
+    yield PageSection("run", "What was run", "run", {"cards": cards, "overlay": overlay})
+    yield PageSection("headline", "Run-level scores", "headline", _headline(runs))
+    yield PageSection("severity", "Risk against severity", "severity", {}, drawn=True)
+    yield PageSection("size", "Risk against context size", "size", {}, drawn=True)
+    yield PageSection("map", "Models and shifts at a glance", "map", {}, drawn=True)
     distances = [sections.resemblance(run, held["references"]) for run, held in zip(runs, tables["runs"], strict=True)]
-    yield Section("resemblance", "Which algorithm is it?", "resemblance", {"tables": list(filter(None, distances))})
+    yield PageSection("resemblance", "Which algorithm is it?", "resemblance", {"tables": list(filter(None, distances))})
     interactions = score_table(runs, "interaction", "point")
     if interactions is not None:
-        yield Section("interactions", "Joint shifts", "interactions", {"tables": [interactions]})
+        yield PageSection("interactions", "Joint shifts", "interactions", {"tables": [interactions]})
     for name, heading, found in report_sections.others(runs):
-        yield Section(f"section-{name}", heading, "others", {"runs": found})
+        yield PageSection(f"section-{name}", heading, "others", {"runs": found})
     numbers = [sections.numbers(run) for run in runs]
-    yield Section("numbers", "Every number", "numbers", {"runs": list(filter(None, numbers))})
+    yield PageSection("numbers", "Every number", "numbers", {"runs": list(filter(None, numbers))})
     troubles = [sections.troubles(run) for run in runs]
-    yield Section("troubles", "Failures and skips", "troubles", {"tables": list(filter(None, troubles))})
-    yield Section("provenance", "Provenance", "provenance", {"runs": [sections.provenance(run) for run in runs]})
-    yield Section("downloads", "Downloads", "downloads", {})
+    yield PageSection("troubles", "Failures and skips", "troubles", {"tables": list(filter(None, troubles))})
+    yield PageSection("provenance", "Provenance", "provenance", {"runs": [sections.provenance(run) for run in runs]})
+    yield PageSection("downloads", "Downloads", "downloads", {})
 
 
 def _headline(runs: Sequence[NamedRun]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from icl_bench.formatting import printable, short, with_half_width
 from icl_bench.rendering.table import Cell, Column, Table, by_column
 from icl_bench.report import wording
 from icl_bench.report.section import Content, Section
-from icl_bench.scores.points import Entry, Point
+from icl_bench.scores.points import ModelEntry, Point
 from icl_bench.scores.rows import Statistic
 from icl_bench.scores.summary import Axis, Summary
 
@@ -86,7 +86,7 @@ def _column(summary: Summary, point: Point, is_base: bool, heads: Sequence[str])
     return Column(title + mark, "" if is_base else point.place.inner), cells
 
 
-def _cell(entry: Entry) -> Cell:
+def _cell(entry: ModelEntry) -> Cell:
     """Return a model's number with its interval and marks, or its status."""
     if entry.shown is None:
         status = "" if entry.absent is None else entry.absent.status
@@ -124,7 +124,7 @@ def _of_point(point: Point) -> dict[str, Any]:
     }
 
 
-def _of_entry(entry: Entry) -> dict[str, Any]:
+def _of_entry(entry: ModelEntry) -> dict[str, Any]:
     shown, error = entry.shown, entry.error
     numbers = {"metric": None, "statistic": None, "value": None, "stderr": None, "low": None, "high": None}
     return {
