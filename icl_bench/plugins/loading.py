@@ -16,6 +16,7 @@ from icl_bench.errors import MOVED, PluginError, UsageError
 from icl_bench.names import nearest
 from icl_bench.plugins.arguments import argument_problems, file_arguments
 from icl_bench.plugins.catalogue import KINDS, find, is_file_reference
+from icl_bench.plugins.moved import PAGE, moved_to
 
 
 def plugin_class(kind: str, use: str, folder: Path | None = None) -> Any:
@@ -90,7 +91,9 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _import_failure(error: BaseException) -> str:
-    """Return why an import failed; what it wanted from a place of ours that is gone is said to have moved."""
+    """Return why an import failed; what it wanted of ours that is elsewhere now is told where."""
     text = f"{type(error).__name__}: {error}"
-    gone = isinstance(error, ImportError) and (error.name or "").split(".")[0] == "icl_bench"
-    return f"{text}; {MOVED}" if gone else text
+    if not isinstance(error, ImportError) or (error.name or "").split(".")[0] != "icl_bench":
+        return text
+    place = moved_to(error)
+    return f"{text}; {place} ({PAGE} lists what moved)" if place else f"{text}; {MOVED}"

@@ -242,7 +242,7 @@ def test_a_trained_network_of_a_file_is_a_checkpoint_like_any(written: Written, 
 def test_what_has_moved_since_0_1_names_the_page(written: Written, tmp_path: Path) -> None:
     toy = TOYS["scenarios"]
     for wanted in ("icl_bench.laws.covariates import Scaled", "icl_bench.laws.noise import GaussianNoise",
-                   "icl_bench.protocols import BindsLaws"):  # fmt: skip
+                   "icl_bench.plugins.protocols import BindsLaws"):  # fmt: skip
         arguments = written("scenarios", dataclasses.replace(toy, source=f"from {wanted}\n{toy.source}"), "file")
         code, said = said_by("validate", *arguments)
         assert code == 2, said

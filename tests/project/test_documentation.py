@@ -135,7 +135,7 @@ def missing_paths(text: str) -> list[str]:
         rooted = "/" in path and path.partition("/")[0] in tops
         if path.startswith(MADE) and "baseline" not in path:
             continue
-        if not rooted and not re.fullmatch(r"[\w-]+\.(py|toml|md|yml|sh)", path):
+        if not rooted and not re.fullmatch(r"(?!icl_bench\.)[\w-]+\.(py|toml|md|yml|sh)", path):
             continue
         pattern = re.sub(r"\b[A-Z]+\b(?!\.md)", "*", path).rstrip("/")
         folders = (ROOT, ROOT / "icl_bench") if rooted else (ROOT, *visible_folders())
