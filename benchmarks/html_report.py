@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.metric_cards import cards_of
 from icl_bench.arrays import Array
+from icl_bench.places import Place
 from icl_bench.tables.manifest import Manifest, write_manifest
 from icl_bench.tables.schema import PROMPTS, scores_schema
 
@@ -104,7 +105,7 @@ def _rows(size: Size, labels: list[str], scenario: str, severity: float | None, 
     """Return one metric at one point as rows of scores.parquet; `values` is (model, size)."""
     count = values.size
     flat, reach = values.ravel(), 0.06 * values.ravel()
-    text = "" if severity is None else f"{severity:g}"
+    text = Place(scenario, (severity,)).label
     contexts = np.tile(np.arange(size.contexts), len(labels))
     given: dict[str, Any] = {
         "suite": ["synthetic"] * count,
