@@ -1,3 +1,3 @@
 """The version, alone, so that whoever needs it need not import the package's face."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
