@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from icl_bench.laws.labels.gaussian import GaussianNoise
 from icl_bench.laws.law import STAGES, PromptLaw
 from icl_bench.laws.parts import RowsPart, TaskPart
 from icl_bench.laws.sizes import Sizes
-from icl_bench.places import Severity
+from icl_bench.places import Place, Severity
 from icl_bench.plugins import loading
 from icl_bench.seeding import Streams
 from icl_bench.suites.plan import PromptSet
@@ -200,6 +200,18 @@ class SuiteLaws:
         scenarios = enumerate(self.suite.scenarios)
         found = {spec.label: self._identity(index) for index, spec in scenarios if len(spec.factors) == 1}
         return {label: float(severity) for label, severity in found.items() if severity is not None}
+
+    def at_identity(self) -> Iterator[str]:
+        """Yield the names of joint shifts of which a factor is at its unshifted severity."""
+        for index, spec in enumerate(self.suite.scenarios):
+            if len(spec.factors) < 2:
+                continue
+            identities = [named.identity(self.base(spec.prompts)) for named in self.factors(index)]
+            for point in spec.points:
+                if any(
+                    severity is not None and severity == own for severity, own in zip(point, identities, strict=True)
+                ):
+                    yield Place(spec.label, point).name
 
 
 def _labelled(spec: ScenarioSpec) -> Callable[[Factor, str], SuiteError]:

@@ -79,7 +79,7 @@ def build_model(suite: Suite, spec: ModelSpec) -> Model:
 
 
 def build_metrics(suite: Suite) -> dict[str, Metric]:
-    """Return label -> metric for every metric of a suite, and after them the ones whose columns ratios need.
+    """Return label -> metric for every metric of a suite, and after them the ones that ratios and skill need.
 
     What is built need not be a metric: `icl_bench.contracts.metric_declarations` says what it lacks. Raises SuiteError
     with every one that cannot be built, and where it was asked for.
@@ -97,9 +97,16 @@ def build_metrics(suite: Suite) -> dict[str, Metric]:
             problems.append(f"{where}: metric {spec.label!r}: {error}")
             continue
         waiting.extend((metric_spec(column), where) for column in _columns(built[spec.label]))
+        if declared(built[spec.label], "role") in _SCORED:
+            waiting.extend((metric_spec(column), where) for column in SKILL_COLUMNS)
     if problems:
         raise SuiteError(problems)
     return built
+
+
+SKILL_COLUMNS = ("excess_risk", "bayes_signal", "squared_error", "zero_error")
+"""What skill is computed from: stored wherever a suite asks for a model's risk, or for its excess over Bayes."""
+_SCORED = ("risk", "excess")
 
 
 def _columns(metric: Metric) -> list[str]:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from icl_bench.assembly.identity import Digests, digests_of, model_digest
 from icl_bench.assembly.laws import SuiteLaws
+from icl_bench.assembly.model_kinds import kind_problem, model_card
 from icl_bench.assembly.plugins import bound, build_metrics, build_model, load_model, metric_cards
 from icl_bench.errors import PluginError, SuiteError, UsageError
 from icl_bench.laws.law import PromptLaw
@@ -17,6 +18,7 @@ from icl_bench.plugins.protocols import Metric, Model
 from icl_bench.suites.plan import Plan
 from icl_bench.suites.suite import ModelSpec, Suite
 from icl_bench.tables.metric_cards import MetricCard
+from icl_bench.tables.model_cards import ModelCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ class Resolved:
     def cards(self) -> Mapping[str, MetricCard]:
         """Label -> what readers know of a metric whose declarations are sound."""
         return metric_cards(self.suite, self.metrics)
+
+    @cached_property
+    def model_cards(self) -> Mapping[str, ModelCard]:
+        """Label -> what readers know of a model; none of them is built."""
+        return {spec.label: model_card(self.suite, spec) for spec in self.suite.models}
 
     @cached_property
     def models(self) -> Mapping[str, SuiteModel]:
@@ -130,7 +137,7 @@ class Resolved:
         for spec in self.suite.models:
             try:
                 cls = loading.plugin_class("models", spec.use, self.suite.folder)
-                wrong = argument_problems(cls, spec.arguments, self.suite.folder)
+                wrong = [*argument_problems(cls, spec.arguments, self.suite.folder), *kind_problem(cls)]
             except PluginError as error:
                 wrong = [str(error)]
             yield from (f"{spec.where}: model {spec.label!r}: {text}" for text in wrong)

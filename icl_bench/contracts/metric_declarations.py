@@ -115,7 +115,7 @@ def _contradictions(metric: Any, label: str) -> Iterator[str]:
             f"member 'direction': a metric called {label!r} is better {'low' if wanted == 'lower' else 'high'},"
             f" but it declares {metric.direction!r}; give it another name or direction"
         )
-    if metric.role in ("signal", "bayes_risk") and metric.needs_model:
+    if metric.role in ("signal", "bayes_risk", "bayes_signal") and metric.needs_model:
         yield f"member 'needs_model': expected False, since the role {metric.role!r} is of the prompts alone"
     if metric.role in ("risk", "excess", "distance") and not metric.needs_model:
         yield f"member 'needs_model': expected True, since the role {metric.role!r} is of a model's answers"

@@ -126,7 +126,7 @@ class Answer:
 
 
 Direction = Literal["lower", "higher"]
-Role = Literal["signal", "bayes_risk", "risk", "excess", "distance"]
+Role = Literal["signal", "bayes_signal", "bayes_risk", "risk", "excess", "distance"]
 Statistic = Literal["mean", "ratio of means", "quantile", "worst group"]
 
 
@@ -157,9 +157,9 @@ class Metric(Protocol):
     def role(self) -> Role | None:
         """What readers may take the metric for, None for none.
 
-        signal: what predicting zero loses; bayes_risk: what the best possible answer loses (both of the prompts
-        alone); risk: what a model loses against the noiseless f(x); excess: the loss above that of the best possible
-        answer; distance: to the answers of a `reference`.
+        signal: what predicting zero loses; bayes_risk: what the best possible answer loses; bayes_signal: the square
+        of the best possible answer (all three of the prompts alone); risk: what a model loses against the noiseless
+        f(x); excess: the loss above that of the best possible answer; distance: to the answers of a `reference`.
         """
         ...
 

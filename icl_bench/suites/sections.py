@@ -114,6 +114,12 @@ class PromptsSection(TomlSection):
     function_class_arguments: dict[str, Any] = {}
 
 
+class SkillSection(TomlSection):
+    """[skill]: what the headline score is over."""
+
+    left_out: list[str]
+
+
 class FactorAtSection(OpenTomlSection):
     """An entry of `scenarios` of a training law: one scenario at one severity."""
 

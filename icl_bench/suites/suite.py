@@ -122,6 +122,7 @@ class Suite:
     models: tuple[ModelSpec, ...]
     scenarios: tuple[ScenarioSpec, ...]
     metrics: tuple[MetricSpec, ...]
+    left_out: tuple[str, ...] | None = None  # places that skill leaves out; None: told from the run's own prompts
     text: str = field(default="", compare=False)  # the file as it was read
 
     @property
@@ -136,6 +137,8 @@ class Suite:
 
     def _digest(self, models: tuple[ModelSpec, ...]) -> str:
         content = dataclasses.asdict(dataclasses.replace(self, folder=Path(), description="", text="", models=models))
+        if self.left_out is None:
+            del content["left_out"]  # as it was before a suite could say
         own = [spec["training"] for spec in content["models"] if spec["training"] is not None]
         for part in (*content["models"], *content["scenarios"], *content["metrics"], content["training"], *own):
             del part["where"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from icl_bench.errors import SuiteError
 from icl_bench.names import nearest
+from icl_bench.places import Place
 from icl_bench.plugins import catalogue
 from icl_bench.suites.section_reader import SectionReader
 from icl_bench.suites.sections import (
@@ -18,6 +19,7 @@ from icl_bench.suites.sections import (
     ModelSection,
     PromptsSection,
     ScenarioSection,
+    SkillSection,
     SuiteSection,
     TomlSection,
     TrainingSection,
@@ -39,6 +41,7 @@ _TABLES: dict[str, type[TomlSection]] = {
     "suite": SuiteSection,
     "prompts": PromptsSection,
     "training": TrainingSection,
+    "skill": SkillSection,
 }
 _LISTS: dict[str, type[TomlSection]] = {"models": ModelSection, "scenarios": ScenarioSection}
 
@@ -75,7 +78,7 @@ class _SuiteParser(SectionReader):
         tables = {
             name: self.section(cls, self.document.get(name, {}), (name,))
             for name, cls in _TABLES.items()
-            if name != "suite" or "suite" in self.document
+            if name in self.document or name in ("prompts", "training")
         }
         lists = {name: self.listed(name, cls) for name, cls in _LISTS.items()}
         prompts = _settings(tables["prompts"]) if tables["prompts"] else PromptSettings(context_sizes=(0,))
@@ -98,8 +101,22 @@ class _SuiteParser(SectionReader):
             models=models,
             scenarios=scenarios,
             metrics=metrics,
+            left_out=self._left_out(tables.get("skill"), scenarios),
             text=self.lines.text,
         )
+
+    def _left_out(self, section: Any, scenarios: Sequence[ScenarioSpec]) -> tuple[str, ...] | None:
+        """Return the places that skill leaves out; what names none of the suite's is a problem."""
+        if section is None:
+            return None
+        known = [Place(spec.label, point).name for spec in scenarios for point in spec.points]
+        for index, name in enumerate(section.left_out):
+            if name not in known:
+                what = f"no severity of this suite is called {name!r}{nearest(name, known)}"
+                self.problem(
+                    ("skill", "left_out", index), f'{what}; expected such as "{known[-1] if known else "base"}"'
+                )
+        return tuple(section.left_out)
 
     def _models(self, sections: Sequence[tuple[int, ModelSection]]) -> tuple[ModelSpec, ...]:
         specs = []

@@ -13,6 +13,7 @@ from icl_bench.errors import NotComparableError, TableError
 from icl_bench.files import write_text
 from icl_bench.tables.earlier_metrics import completed_cards
 from icl_bench.tables.metric_cards import MetricCard
+from icl_bench.tables.model_cards import ModelCard, earlier_cards
 from icl_bench.tables.schema import SCHEMA_VERSION
 
 RUN, BASELINE = "run", "baseline"
@@ -52,6 +53,9 @@ class Manifest:
     noise_variance: float | None = None  # of the unshifted prompts' labels; since version 2, null before
     factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # joint shift -> single ones; since version 2
     metric_cards: Mapping[str, MetricCard] = field(default_factory=dict)  # label -> card (below); since version 3
+    model_cards: Mapping[str, ModelCard] = field(default_factory=dict)  # label -> card (below); since version 5
+    skill_left_out: tuple[str, ...] | None = None  # places as the suite names them; null: told from prompts; since 5
+    at_identity: tuple[str, ...] = ()  # joint shifts with a factor at its unshifted severity; since version 5
     kind: str = RUN  # run | baseline (what paired comparison needs of a run); since version 2
     schema_version: int = SCHEMA_VERSION  # of all tables of the folder
 
@@ -89,6 +93,13 @@ def _manifest(fields: Mapping[str, Any], version: int) -> Manifest:
     held = _known(Manifest, fields, version)
     held["scenarios"], held["metrics"] = tuple(held["scenarios"]), tuple(held["metrics"])
     held["factors"] = {label: tuple(names) for label, names in held.get("factors", {}).items()}
+    left_out = held.get("skill_left_out")
+    held["skill_left_out"] = None if left_out is None else tuple(left_out)
+    held["at_identity"] = tuple(held.get("at_identity", ()))
+    held["model_cards"] = {
+        **earlier_cards(held["models"], held["suite_text"]),
+        **{label: ModelCard(**_known(ModelCard, card, version)) for label, card in held.get("model_cards", {}).items()},
+    }
     stored = {
         label: MetricCard(**_known(MetricCard, card, version)) for label, card in held.get("metric_cards", {}).items()
     }

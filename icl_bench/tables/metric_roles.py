@@ -12,9 +12,9 @@ from icl_bench.tables.metric_cards import MetricCard
 class MetricRoles:
     """The metrics of a run by what they declare; a part that none plays is None.
 
-    `signal`, `bayes_risk`, `risk` and `excess` are labels of stored columns: what predicting zero loses, what the best
-    possible answer loses (both of the prompts alone), what a model loses against the noiseless f(x), and what it loses
-    above the best possible answer.
+    `signal`, `bayes_risk`, `bayes_signal`, `risk` and `excess` are labels of stored columns: what predicting zero
+    loses, what the best possible answer loses, its square (all of the prompts alone), what a model loses against the
+    noiseless f(x), and what it loses above the best possible answer.
     """
 
     cards: Mapping[str, MetricCard]  # label -> card, in the order of the suite
@@ -28,6 +28,11 @@ class MetricRoles:
     def bayes_risk(self) -> str | None:
         """What the best possible answer loses."""
         return self._with_role("bayes_risk")
+
+    @property
+    def bayes_signal(self) -> str | None:
+        """The square of the best possible answer."""
+        return self._with_role("bayes_signal")
 
     @property
     def risk(self) -> str | None:

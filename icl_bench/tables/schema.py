@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 CAME_WITH = {
     1: "the first",
     2: "the manifest's noise variance, its single shifts that a joint shift is made of, its kind (run or baseline)",
     3: "the manifest's cards of metrics, the scores' statistic of each metric, the status `looked_up`",
     4: "the scores' severities as numbers, the cards' role `risk` and meaning",
+    5: "the losses' bayes_signal, the manifest's cards of models and what skill leaves out",
 }
 """Schema version -> what it added."""
 SCHEMA_KEY = b"icl_bench.schema"
