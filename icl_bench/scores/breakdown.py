@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from icl_bench.places import Place
 from icl_bench.scores.points import Point
 
 
@@ -47,7 +48,8 @@ def _breakdown(
 ) -> Breakdown:
     unshifted = base is not None and bool(base.entries[model].broken)
     judged = [point for point in members if point.entries[model].broken is not None]
-    sides = _outward(members, identity)
+    at = {point.place: point for point in members}
+    sides = [[at[place] for place in side] for side in outward(list(at), identity)]
     found = [next((point.place.label for point in side if point.entries[model].broken), "") for side in sides]
     doubtful = [point.place.label for side in sides for point in side if _at_or_above_one(point, model)]
     severities = tuple(label for label in found if label)
@@ -65,13 +67,11 @@ def _at_or_above_one(point: Point, model: str) -> bool:
     return error is not None and error.value >= 1.0
 
 
-def _outward(members: Sequence[Point], identity: float | None) -> tuple[list[Point], ...]:
-    """Return the points of a scenario in the order of growing shift, one list for each side of the identity."""
-    ordered = sorted(members, key=lambda point: point.place.order)
+def outward(places: Sequence[Place], identity: float | None) -> tuple[list[Place], ...]:
+    """Return the severities of a scenario in the order of growing shift, one list for each side of the identity."""
+    ordered = sorted(places, key=lambda place: place.order)
     if identity is None:
         return (ordered,)
-    below = [
-        point for point in reversed(ordered) if point.place.severity is not None and point.place.severity < identity
-    ]
-    above = [point for point in ordered if point.place.severity is None or point.place.severity > identity]
+    below = [place for place in reversed(ordered) if place.severity is not None and place.severity < identity]
+    above = [place for place in ordered if place.severity is None or place.severity > identity]
     return below, above

@@ -35,7 +35,7 @@ def run_skills(folder: Path) -> Skills:
     except TableError:
         if any((folder / "losses").glob("*.parquet")):
             raise
-        return Skills("", (), (), "no skill: the losses of this run were not kept")
+        return Skills("", (), (), (), "no skill: the losses of this run were not kept")
     return skills_of(losses)
 
 
@@ -44,16 +44,16 @@ def skills_of(losses: StoredLosses) -> Skills:
     places = _by_place(losses)
     columns, note = choose_basis(losses, places)
     if columns is None:
-        return Skills("", (), (), note)
+        return Skills("", (), (), (), note)
     asked = [model for model in losses.manifest.models if any(_was_asked(sets, model) for sets in places.values())]
     if not asked:
-        return Skills("", (), (), "no skill: no model was asked")
+        return Skills("", (), (), (), "no skill: no model was asked")
     table = SkillTable(losses, columns, places, tuple(asked))
     scores = tuple(table.scores())
     if not any(score.skill is not None for score in scores):
         why = table.left_out[0].reason if table.left_out else "no severity was run"
-        return Skills(columns.basis, scores, tuple(table.left_out), f"no skill: {why}")
-    return Skills(columns.basis, scores, tuple(table.left_out), note)
+        return Skills(columns.basis, scores, tuple(table.left_out), (), f"no skill: {why}")
+    return Skills(columns.basis, scores, tuple(table.left_out), tuple(table.counted), note)
 
 
 def _by_place(losses: StoredLosses) -> dict[Place, list[LossSet]]:
@@ -81,6 +81,7 @@ class SkillTable:
         self.seeds = tuple(sorted({loss_set.seed for sets in places.values() for loss_set in sets}))
         self.stride = max(loss_set.n_prompts for sets in places.values() for loss_set in sets)
         self.left_out: list[LeftOut] = []
+        self.counted: list[Place] = []
         cards = losses.manifest.model_cards
         self.kinds = tuple(cards[model].kind if model in cards else LEARNER for model in models)
         self._looked_up = np.zeros(len(models), dtype=bool)
@@ -129,6 +130,7 @@ class SkillTable:
         found = self._at(place)
         if isinstance(found, PlaceSkills):
             total.add_place(found)
+            self.counted.append(place)
             self._looked_up |= found.looked_up
             self._why = [earlier or own for earlier, own in zip(self._why, found.unanswered, strict=True)]
         else:

@@ -48,6 +48,7 @@ class Skills:
     basis: str  # bayes | f; empty where the run has no skill
     scores: tuple[SkillScore, ...]
     left_out: tuple[LeftOut, ...]
+    places: tuple[Place, ...] = ()  # that count, in the order of the suite
     note: str = ""  # why there are none, or what they are held against
 
     def of(self, scope: str) -> dict[tuple[str, str], SkillScore]:

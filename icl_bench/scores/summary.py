@@ -15,6 +15,8 @@ from icl_bench.scores.points import Point, points
 from icl_bench.scores.records import RunScores
 from icl_bench.scores.resemblance import Resemblance, resemblances
 from icl_bench.scores.rows import ScoreRows, load_rows
+from icl_bench.scores.skill import run_skills
+from icl_bench.scores.skill_records import Skills
 from icl_bench.tables.manifest import Manifest, read_manifest
 from icl_bench.tables.metric_roles import MetricRoles
 
@@ -45,6 +47,7 @@ class Summary:
     troubles: tuple[Trouble, ...]
     coverage: Coverage
     run_scores: RunScores
+    skills: Skills
     resemblances: tuple[Resemblance, ...]
 
     @property
@@ -93,6 +96,7 @@ def summarise(folder: Path) -> Summary:
         troubles=troubles(rows),
         coverage=coverage(rows, manifest),
         run_scores=run_scores(folder),
+        skills=run_skills(folder),
         resemblances=resemblances(rows, found, models, roles.distances),
     )
 
