@@ -69,9 +69,10 @@ def run(
     if as_json:
         print_json(_summary(done))
     else:
-        from icl_bench.cli.report import print_report
+        from icl_bench.cli.report import print_report, write_page
 
         print_report(done.path)
+        write_page(done.path)
     if not done.complete:
         cells = done.manifest.cells
         say(

@@ -30,13 +30,24 @@ FORMATS: Formats[Sequence[Summary]] = Formats(
 )
 
 
-def check_table(format_name: str, table: str) -> None:
-    """Raise UsageError unless this format can show this table: all show every table, csv holds one at a time."""
+def check_table(format_name: str, table: str | None) -> None:
+    """Raise UsageError unless this format can show this table alone; None, for all that it has, is always fine."""
+    if table is None:
+        return
     check_name("table", table, tuple(all_sections()))
-    if table != HEADLINE and format_name != CSV:
-        raise UsageError(f"--table {table} goes with --format csv; {format_name} shows every table")
+    if format_name in (HTML, "json"):
+        raise UsageError(
+            f"--table {table} goes with terminal, csv, markdown and latex; {format_name} holds every table"
+        )
 
 
-def render(summaries: Sequence[Summary], format_name: str, table: str) -> str:
-    """Return summaries in a format other than the terminal's."""
-    return records.render_table(summaries, table) if format_name == CSV else FORMATS.render(format_name, summaries)
+def render(summaries: Sequence[Summary], format_name: str, table: str | None) -> str:
+    """Return summaries in a format other than the terminal's; `table` names the one section that is wanted."""
+    if format_name == CSV and table is not None:
+        return records.render_table(summaries, table)
+    if format_name in _BY_TABLE:
+        return _BY_TABLE[format_name](summaries, table)
+    return FORMATS.render(format_name, summaries)
+
+
+_BY_TABLE = {"markdown": markdown.render, "latex": latex.render}

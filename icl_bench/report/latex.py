@@ -7,24 +7,34 @@ from collections.abc import Iterator, Sequence
 from icl_bench.rendering.escaping import latex_comment
 from icl_bench.rendering.latex import table_lines
 from icl_bench.report import wording
+from icl_bench.report.latex_skill import skill_table
 from icl_bench.report.section import Content
 from icl_bench.report.section_catalogue import contents
 from icl_bench.scores.summary import Summary
 
-
-def render(summaries: Sequence[Summary]) -> str:
-    """Return the tables of the summaries; what has no table is told in comments."""
-    return "\n".join(line for summary in summaries for line in _document(summary))
+SKILL = "skill"
+"""The section that has a table of its own in a paper."""
 
 
-def _document(summary: Summary) -> Iterator[str]:
-    found = [content for _, content in contents(summary)]
+def render(summaries: Sequence[Summary], only: str | None = None) -> str:
+    """Return the tables of the summaries; what has no table is told in comments.
+
+    `only` names the one section that is wanted.
+    """
+    return "\n".join(line for summary in summaries for line in _document(summary, only))
+
+
+def _document(summary: Summary, only: str | None) -> Iterator[str]:
+    found = [(name, content) for name, content in contents(summary) if only in (None, name)]
     facts = [wording.title(summary), *wording.head(summary), *wording.coverage_lines(summary)]
-    for content in found:
+    for _, content in found:
         facts += [] if content.tables else [*content.lead, *content.notes]
     yield from map(latex_comment, facts)
     yield r"% needs \usepackage{booktabs}"
-    for content in found:
+    for name, content in found:
+        if name == SKILL and content.tables:
+            yield from skill_table(summary, content.notes)
+            continue
         for number, table in enumerate(content.tables):
             yield from table_lines(table, _caption(summary, content, number))
 

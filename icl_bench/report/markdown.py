@@ -16,16 +16,16 @@ from icl_bench.scores.summary import Summary
 CHART_WIDTH = 90
 
 
-def render(summaries: Sequence[Summary]) -> str:
-    """Return the summaries as one Markdown text."""
-    return "\n".join(line for summary in summaries for line in _document(summary))
+def render(summaries: Sequence[Summary], only: str | None = None) -> str:
+    """Return the summaries as one Markdown text; `only` names the one section that is wanted."""
+    return "\n".join(line for summary in summaries for line in _document(summary, only))
 
 
-def _document(summary: Summary) -> list[str]:
+def _document(summary: Summary, only: str | None) -> list[str]:
     lines = heading_lines(1, wording.title(summary))
     lines += item_lines([*wording.head(summary), *wording.coverage_lines(summary)])
-    for _, content in contents(summary):
-        lines += _section(content)
+    for name, content in contents(summary):
+        lines += _section(content) if only in (None, name) else []
     return lines
 
 

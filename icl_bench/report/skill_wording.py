@@ -19,7 +19,7 @@ def signed(value: float | None) -> str:
         return f"{value:.0f}"
     text = f"{value:.2f}"
     if text in ("1.00", "-1.00"):  # which only what is exactly 1 is
-        return ">.99" if value > 0.0 else "<-.99"
+        return ".99" if value > 0.0 else "-.99"
     return text.replace("0.", ".", 1)
 
 

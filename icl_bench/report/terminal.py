@@ -21,23 +21,27 @@ WIDEST_CHART = 110
 LINE_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red", "bright_cyan", "bright_magenta", "bright_yellow")
 
 
-def lines(summary: Summary, width: int) -> Iterator[Text]:
-    """Yield the summary line by line, no line wider than `width` (at least 40) but for a single wide column."""
+def lines(summary: Summary, width: int, only: str | None = None, *, coloured: bool = True) -> Iterator[Text]:
+    """Yield the summary line by line, no line wider than `width` (at least 40) but for a single wide column.
+
+    `only` names the one section that is shown; what colours mean is told where there are any.
+    """
     width = max(width, NARROWEST)
     yield styled(wording.title(summary), "bold")
     for line in (*wording.head(summary), *wording.coverage_lines(summary)):
         yield from wrapped(line, width)
-    for _, content in contents(summary):
-        yield from _section(content, width)
+    for name, content in contents(summary):
+        if only in (None, name):
+            yield from _section(content, width, coloured=coloured)
 
 
-def _section(content: Content, width: int) -> Iterator[Text]:
+def _section(content: Content, width: int, *, coloured: bool) -> Iterator[Text]:
     own_heading = content.title and not content.curves
     if own_heading:
         yield from heading(content.title, width)
     elif content.lead:
         yield styled("")
-    for line in (*content.lead, *content.colours):
+    for line in (*content.lead, *(content.colours if coloured else ())):
         yield from wrapped(line, width)
     for number, table in enumerate(content.tables):
         if number or not own_heading:

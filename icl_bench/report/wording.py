@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from icl_bench.scores.metric_wording import sentence
+from icl_bench.scores.overview import Overview
 from icl_bench.scores.points import NEAR_BAYES
 from icl_bench.scores.summary import Summary
 from icl_bench.tables.schema import LOOKED_UP, WORST_FIRST
@@ -14,12 +15,12 @@ _INTERVALS = {"quantile": "between order statistics", "worst group": "wide enoug
 """How the intervals of statistics that are no means are made."""
 
 
-def title(summary: Summary) -> str:
+def title(summary: Overview) -> str:
     """Return `quick version 1`."""
     return f"{summary.manifest.suite} version {summary.manifest.suite_version}"
 
 
-def head(summary: Summary) -> tuple[str, ...]:
+def head(summary: Overview) -> tuple[str, ...]:
     """Return what was run, where and when."""
     manifest = summary.manifest
     prompts = " to ".join(f"{count:,}" for count in sorted({min(summary.n_prompts), max(summary.n_prompts)}))
@@ -32,7 +33,7 @@ def head(summary: Summary) -> tuple[str, ...]:
     )
 
 
-def coverage_lines(summary: Summary) -> tuple[str, ...]:
+def coverage_lines(summary: Overview) -> tuple[str, ...]:
     """Return how many cells there are, and what lacks."""
     found = summary.coverage
     counted = [f"{found.cells[name]} {name}" for name in ("ok", "skipped", "failed", "missing")]

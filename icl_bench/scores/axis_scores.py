@@ -14,6 +14,7 @@ import numpy as np
 
 from icl_bench.errors import TableError
 from icl_bench.places import Place
+from icl_bench.scores.narrowing import NarrowedLosses
 from icl_bench.scores.prompt_rows import Absence, Quantity, RiskColumns, RiskPoint, prompt_rows, read_points
 from icl_bench.scores.records import GAP, INTERACTION, POINT, RunScore, RunScores
 from icl_bench.scores.terms import (
@@ -27,6 +28,7 @@ from icl_bench.scores.terms import (
     sdr_and_ausc,
 )
 from icl_bench.tables.loss_sets import StoredLosses
+from icl_bench.tables.manifest import Manifest
 from icl_bench.tables.schema import PROMPTS
 from icl_bench.tables.stored_losses import open_losses
 
@@ -34,10 +36,10 @@ SAME_ANSWER = 1e-6
 """Two Bayes predictions that differ by less, over the risk of predicting zero, are one (losses are float32)."""
 
 
-def run_scores(folder: Path) -> RunScores:
+def run_scores(folder: Path, narrowed: Manifest | None = None) -> RunScores:
     """Return the run-level scores of a run folder; none, with a note, where its losses were not kept.
 
-    Raises TableError when a loss table is damaged.
+    `narrowed` is its manifest with some of its models and scenarios. Raises TableError when a loss table is damaged.
     """
     try:
         losses = open_losses(folder)
@@ -45,7 +47,7 @@ def run_scores(folder: Path) -> RunScores:
         if any((folder / "losses").glob("*.parquet")):
             raise
         return RunScores(None, "", (), "no run-level scores: the losses of this run were not kept")
-    return scores_of(losses)
+    return scores_of(losses if narrowed is None else NarrowedLosses(losses, narrowed))
 
 
 def scores_of(losses: StoredLosses) -> RunScores:

@@ -73,15 +73,17 @@ class Point:
     achievable: float | None = None  # the Bayes risk on the scale of what is shown; None where it is not on it
 
 
-def points(rows: ScoreRows, models: Sequence[str], scenarios: Sequence[str], roles: MetricRoles) -> list[Point]:
-    """Return every point of a run: scenarios in the suite's order, each by severity."""
+def points(
+    rows: ScoreRows, models: Sequence[str], scenarios: Sequence[str], roles: MetricRoles, names: Sequence[str]
+) -> list[Point]:
+    """Return every point of a run: scenarios in the suite's order, each by severity; shown is the first of `names`."""
     known = {label: index for index, label in enumerate(scenarios)}
     places = sorted(rows.places, key=lambda place: (known.get(place.scenario, len(known)), place.scenario, place.order))
-    return [_point(rows, place, models, roles) for place in places]
+    return [_point(rows, place, models, roles, names) for place in places]
 
 
-def _point(rows: ScoreRows, place: Place, models: Sequence[str], roles: MetricRoles) -> Point:
-    size, names = rows.headline.get(place), roles.shown
+def _point(rows: ScoreRows, place: Place, models: Sequence[str], roles: MetricRoles, names: Sequence[str]) -> Point:
+    size = rows.headline.get(place)
     zero = _value(rows.get(place, PROMPTS, roles.signal, size))
     bayes = _value(rows.get(place, PROMPTS, roles.bayes_risk, size))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from icl_bench.places import Place
-from icl_bench.tables.schema import LOOKED_UP, WORST_FIRST
+from icl_bench.tables.schema import LOOKED_UP, PROMPTS, WORST_FIRST
 from icl_bench.tables.score_table import read_score_rows
 
 OWN_STATISTICS = ("quantile", "worst group")
@@ -63,6 +63,7 @@ class ScoreRows:
         self._prompts: dict[tuple[Place, int], set[int]] = defaultdict(set)
         self._failed: dict[tuple[Place, str], list[Row]] = defaultdict(list)
         self._skipped: dict[tuple[Place, str, str], list[Row]] = defaultdict(list)
+        self._rows = rows
         for row in rows:
             self._take(row)
 
@@ -87,6 +88,15 @@ class ScoreRows:
             self._prompts[place, row["context_size"]].add(row["n_prompts"])
             if row["headline"]:
                 self.headline[place] = row["context_size"]
+
+    def narrowed(self, models: Collection[str], scenarios: Collection[str]) -> ScoreRows:
+        """Return the rows of some models under some scenarios; those of the unshifted reference stay."""
+
+        def is_kept(row: Row) -> bool:
+            reference = row["identity"] and row["severity"] is None
+            return (row["scenario"] in scenarios or reference) and row["model"] in (*models, PROMPTS)
+
+        return ScoreRows([row for row in self._rows if is_kept(row)])
 
     def sizes(self, place: Place, model: str, metric: str | None) -> list[int]:
         """Return the context sizes at which a model has a metric, ascending."""

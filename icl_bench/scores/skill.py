@@ -14,6 +14,7 @@ import numpy as np
 
 from icl_bench.errors import TableError
 from icl_bench.places import Place
+from icl_bench.scores.narrowing import NarrowedLosses
 from icl_bench.scores.skill_basis import SkillColumns, axis_of, choose_basis, is_shifted
 from icl_bench.scores.skill_cells import PlaceSkills, place_skills
 from icl_bench.scores.skill_means import SkillSum
@@ -21,14 +22,15 @@ from icl_bench.scores.skill_records import AXIS, CELL, OVERALL, SCENARIO, UNSHIF
 from icl_bench.statistics.ranks import rank_intervals
 from icl_bench.statistics.skill import MeanSkills
 from icl_bench.tables.loss_sets import LossSet, StoredLosses
+from icl_bench.tables.manifest import Manifest
 from icl_bench.tables.model_cards import LEARNER, YARDSTICK
 from icl_bench.tables.stored_losses import open_losses
 
 
-def run_skills(folder: Path) -> Skills:
+def run_skills(folder: Path, narrowed: Manifest | None = None) -> Skills:
     """Return the skills of a run folder; none, with a note, where its losses were not kept.
 
-    Raises TableError when a loss table is damaged.
+    `narrowed` is its manifest with some of its models and scenarios. Raises TableError when a loss table is damaged.
     """
     try:
         losses = open_losses(folder)
@@ -36,7 +38,7 @@ def run_skills(folder: Path) -> Skills:
         if any((folder / "losses").glob("*.parquet")):
             raise
         return Skills("", (), (), (), "no skill: the losses of this run were not kept")
-    return skills_of(losses)
+    return skills_of(losses if narrowed is None else NarrowedLosses(losses, narrowed))
 
 
 def skills_of(losses: StoredLosses) -> Skills:
