@@ -26,7 +26,8 @@ import icl_bench.run.jobs
 import icl_bench.run.suite_run
 from icl_bench.assembly.laws import SuiteLaws
 from icl_bench.laws.law import PromptLaw
-from icl_bench.run.suite_run import Run, run_suite
+from icl_bench.results import Run
+from icl_bench.run.suite_run import run_suite
 from icl_bench.tables.schema import PROMPTS
 
 SUITE = Path(__file__).resolve().parent.parent / "suites" / "core.toml"

@@ -36,7 +36,7 @@ from icl_bench.places import Place
 from icl_bench.plugins import catalogue, loading
 from icl_bench.plugins.arguments import ZOO
 from icl_bench.plugins.protocols import LinearLearner, Scenario
-from icl_bench.run.suite_run import Run
+from icl_bench.results import Run
 from icl_bench.seeding import BLOCK_SIZE, Streams
 from icl_bench.shipped import weights
 from icl_bench.statistics.intervals import mean_interval

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from icl_bench.plugins.bases import PlainMetric, RatioMetric
     from icl_bench.plugins.protocols import Outcome
     from icl_bench.prompts import Prediction, PromptBatch, TargetBatch
-    from icl_bench.run.suite_run import Run, read_run, run_suite
+    from icl_bench.results import Run, read_run
+    from icl_bench.run.suite_run import run_suite
 
 _HOME = {
     "Architecture": "icl_bench.layers.architecture",
@@ -61,14 +62,14 @@ _HOME = {
     "QueryPart": "icl_bench.laws.parts",
     "RatioMetric": "icl_bench.plugins.bases",
     "RowsPart": "icl_bench.laws.parts",
-    "Run": "icl_bench.run.suite_run",
+    "Run": "icl_bench.results",
     "Stack": "icl_bench.layers.stack",
     "TargetBatch": "icl_bench.prompts",
     "TaskPart": "icl_bench.laws.parts",
     "compare_runs": "icl_bench.compare.comparison",
     "load_model": "icl_bench.assembly.plugins",
     "load_scenario": "icl_bench.assembly.plugins",
-    "read_run": "icl_bench.run.suite_run",
+    "read_run": "icl_bench.results",
     "run_suite": "icl_bench.run.suite_run",
 }
 

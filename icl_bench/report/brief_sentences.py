@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from icl_bench.report.skill_wording import signed
 from icl_bench.scores.overview import Overview
 from icl_bench.scores.skill_breaks import Break, breaks
-from icl_bench.scores.skill_records import OVERALL, SkillScore
+from icl_bench.scores.skill_records import OVERALL, Skills, SkillScore
 from icl_bench.tables.model_cards import LEARNER
 
 NAMED = 4
@@ -18,12 +18,21 @@ TOLD = 2
 
 def sentences(found: Overview) -> Iterator[str]:
     """Yield who holds up best under shift, and who breaks, first and where; nothing without a rank."""
-    ranked = [score for score in found.skills.of(OVERALL).values() if score.rank_low is not None]
-    if not ranked:
-        return
-    ranked.sort(key=lambda score: -(score.skill or 0.0))
-    yield _best(ranked)
-    yield _broken(found, ranked)
+    ranked = _ranked(found.skills)
+    if ranked:
+        yield _best(ranked)
+        yield _broken(found, ranked)
+
+
+def best_of(skills: Skills) -> str:
+    """Return who holds up best, or why nobody is ranked."""
+    ranked = _ranked(skills)
+    return _best(ranked) if ranked else skills.note or "no model is ranked"
+
+
+def _ranked(skills: Skills) -> list[SkillScore]:
+    ranked = [score for score in skills.of(OVERALL).values() if score.rank_low is not None]
+    return sorted(ranked, key=lambda score: -(score.skill or 0.0))
 
 
 def _best(ranked: Sequence[SkillScore]) -> str:

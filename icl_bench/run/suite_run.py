@@ -5,30 +5,23 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from icl_bench.assembly.resolved import Resolved
 from icl_bench.contracts.executors import check_executor, opened
 from icl_bench.contracts.metric_declarations import problems_in_suite
 from icl_bench.errors import SuiteError, UsageError
 from icl_bench.machine import check_device, now, provenance
+from icl_bench.results import Run
 from icl_bench.run.asking import Conditions
 from icl_bench.run.folder import open_run_folder
 from icl_bench.run.jobs import Progress, execute
 from icl_bench.run.scoring import score_run
-from icl_bench.scores.axis_scores import run_scores
 from icl_bench.seeding import checked_seeds
 from icl_bench.suites.plan import Plan, make_plan
 from icl_bench.suites.suite import Suite, single_shifts, with_n_prompts, with_seeds
 from icl_bench.suites.suite_file import load_suite
-from icl_bench.tables.manifest import Manifest, read_manifest, write_manifest
-from icl_bench.tables.score_table import absent_columns, read_scores
-from icl_bench.tables.units import read_losses
-
-if TYPE_CHECKING:
-    import pandas as pd
+from icl_bench.tables.manifest import Manifest, write_manifest
 
 
 class _Silent:
@@ -36,50 +29,6 @@ class _Silent:
     def advance(self, label: str) -> None: ...
     def note(self, text: str) -> None: ...
     def scoring(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished or partly finished run on disk."""
-
-    path: Path
-    manifest: Manifest
-
-    @property
-    def scores(self) -> pd.DataFrame:
-        """scores.parquet as a pandas frame: one row per cell, context size and metric.
-
-        `attrs["absent"]` maps the columns that an older icl-bench did not write to the reason why they are null.
-        """
-        frame: pd.DataFrame = read_scores(self.path / "scores.parquet").to_pandas()
-        frame.attrs["absent"] = absent_columns(self.path / "scores.parquet")
-        return frame
-
-    @property
-    def losses(self) -> pd.DataFrame:
-        """Every per-prompt loss as a pandas frame: one row per prompt, context size and model (large)."""
-        return read_losses(self.path / "losses").to_pandas()  # type: ignore[no-any-return]
-
-    @property
-    def run_scores(self) -> pd.DataFrame:
-        """Run-level scores (SDR, AUSC, frozen-prior gap, interaction) as a pandas frame, kappa in its `attrs`."""
-        import pandas as pd
-
-        found = run_scores(self.path)
-        frame = pd.DataFrame([dataclasses.asdict(score) for score in found.scores])
-        frame.attrs.update(kappa=found.kappa, kappa_source=found.kappa_source, note=found.note)
-        return frame
-
-    @property
-    def complete(self) -> bool:
-        """Whether every cell asked for was answered, by no looked-up answers, or skipped for a stated reason."""
-        return self.manifest.status == "complete"
-
-
-def read_run(path: str | Path) -> Run:
-    """Return the run in a folder; TableError when there is none."""
-    folder = Path(path)
-    return Run(folder, read_manifest(folder))
 
 
 def run_suite(

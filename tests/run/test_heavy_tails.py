@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binom
 
 from icl_bench import run_suite
-from icl_bench.run.suite_run import Run
+from icl_bench.results import Run
 from icl_bench.theory.least_squares import ols_error_quantiles
 
 DIMS, NOISE_VARIANCE, PROMPTS = 6, 0.25, 8192

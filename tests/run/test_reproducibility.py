@@ -21,7 +21,7 @@ from pandas.testing import assert_frame_equal
 from icl_bench import read_run, run_suite
 from icl_bench.executors.serial import Serial
 from icl_bench.plugins.protocols import Outcome
-from icl_bench.run.suite_run import Run
+from icl_bench.results import Run
 from tests.command import PATIENCE, started
 from tests.small_suites import slow_model
 
