@@ -169,6 +169,7 @@ READS = frozenset(
         "results",
         "run/folder",
         "run/jobs",
+        "run/skill_validation",
         "run/suite_run",
         "run/validation",
         "scores/axis_scores",

@@ -77,7 +77,7 @@ def cell_skills(excess: Array, best: Answerable, starts: Integers) -> CellSkills
     error = np.where(excess <= (SAME_ANSWER * best.typical) ** 2, 0.0, excess)
     over = error > cap
     capped = np.minimum(error, cap)
-    loss, share = capped.mean(axis=0), over.mean(axis=0)
+    loss, share = np.minimum(capped.mean(axis=0), cap), over.mean(axis=0)
     loss[np.abs(loss - of_zero) <= ROUNDING * of_zero] = of_zero  # predicting zero is 0 to the bit
     unanswered, exact = ~np.isfinite(excess).any(axis=0), ~error.any(axis=0)
     certain = unanswered | exact

@@ -88,6 +88,7 @@ class _SuiteParser(SectionReader):
         if tables["prompts"]:
             self.plugin("function_classes", prompts.function_class, ("prompts", "function_class"))
         head = tables.get("suite")
+        left_out = self._left_out(tables.get("skill"), scenarios)
         training = self._training(tables["training"], ("training",)) if tables["training"] else None
         if self.problems or head is None or training is None:
             return None
@@ -101,7 +102,7 @@ class _SuiteParser(SectionReader):
             models=models,
             scenarios=scenarios,
             metrics=metrics,
-            left_out=self._left_out(tables.get("skill"), scenarios),
+            left_out=left_out,
             text=self.lines.text,
         )
 
