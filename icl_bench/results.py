@@ -1,4 +1,4 @@
-"""A finished run as Python sees it: its tables as frames, its skill, its first screen, its figures. No torch."""
+"""A finished run as Python sees it: its tables and its skill as frames, its first screen. No torch."""
 
 from __future__ import annotations
 

@@ -97,21 +97,16 @@ def build_metrics(suite: Suite) -> dict[str, Metric]:
             problems.append(f"{where}: metric {spec.label!r}: {error}")
             continue
         waiting.extend((metric_spec(column), where) for column in _columns(built[spec.label]))
-        if declared(built[spec.label], "role") in _SCORED:
-            waiting.extend((metric_spec(column), where) for column in SKILL_COLUMNS)
     if problems:
         raise SuiteError(problems)
     return built
 
 
-SKILL_COLUMNS = ("excess_risk", "bayes_signal", "squared_error", "zero_error")
-"""What skill is computed from: stored wherever a suite asks for a model's risk, or for its excess over Bayes."""
-_SCORED = ("risk", "excess")
-
-
 def _columns(metric: Metric) -> list[str]:
-    """Return the columns that a ratio is made of; none for another metric, or where the declaration is broken."""
+    """Return the columns that a ratio is made of, or that are stored beside a metric; none where that is broken."""
+    beside = declared(metric, "beside")
     named = [declared(metric, name) for name in ("of", "over")] if is_ratio(metric) else []
+    named += beside if isinstance(beside, tuple) else ()
     return [column for column in named if isinstance(column, str)]
 
 

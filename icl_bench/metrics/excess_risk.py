@@ -21,6 +21,7 @@ class ExcessRisk(SquaredMetric):
     """
 
     role = "excess"
+    beside = ("squared_error", "bayes_signal", "zero_error")  # what skill needs
 
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - Bayes mean)^2, (prompt, query); NoClosedForm where no Bayes prediction is known."""

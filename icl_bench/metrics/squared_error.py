@@ -15,6 +15,7 @@ class SquaredError(SquaredMetric):
     """(prediction - f(x))^2, whose mean is the risk."""
 
     role = "risk"
+    beside = ("excess_risk", "bayes_signal", "zero_error")  # what skill needs
 
     def losses(self, answer: Answer) -> Tensor:
         """Return (prediction - f)^2, (prompt, query); NoClosedForm where only labels are known."""

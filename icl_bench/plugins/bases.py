@@ -32,6 +32,8 @@ class PlainMetric:
     role: ClassVar[Role | None] = None
     statistic: ClassVar[Statistic] = "mean"
     needs_model: ClassVar[bool] = True
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Metrics of the catalogue that are stored wherever this one is."""
 
     def tail_index(self, answer: Answer, context_size: int) -> float | None:
         """None: estimated from the losses."""

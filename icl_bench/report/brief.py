@@ -143,16 +143,16 @@ def _table(found: Overview, ranked: Sequence[SkillScore], standing_by: Sequence[
         lines += [(("  " if titled and wide else "") + _label(found, score), score) for score in members]
     rule = len(lines) if lines and standing_by else None
     lines += [(_label(found, score), score) for score in standing_by]
-    texts = [[] if score is None else _numbers(found, score, axes) for _, score in lines]
+    texts: list[list[Cell]] = [[] if score is None else _numbers(found, score, axes) for _, score in lines]
     taken = max(len(label) for label, _ in lines)
     for at, column in enumerate(columns):
-        taken += 1 + wide + max(len(column.title), *(len(row[at]) for row in texts if row))
+        taken += 1 + wide + max(len(column.title), *(len(row[at].text) for row in texts if row))
     room = max(SHORTEST_PLACE, width - taken - 1 - wide)
     broken = breaks(found.skills, found.manifest)
     rows = []
     for (label, score), row in zip(lines, texts, strict=True):
         where = "" if score is None else where_text(score, broken.get(score.model, ()), room)
-        rows.append(Row((label,), tuple(Cell(text) for text in (*(row or [""] * len(columns)), where))))
+        rows.append(Row((label,), (*(row or [Cell("")] * len(columns)), Cell(where))))
     columns.append(Column(BREAKS if room >= len(BREAKS) else BREAKS.partition(",")[0][:room], align="left"))
     return Table(tuple(columns), tuple(rows), ("model",), rule_after=rule)
 
@@ -161,14 +161,14 @@ BREAKS = "breaks at, worst"
 WIDE_ENOUGH = 110
 
 
-def _numbers(found: Overview, score: SkillScore, axes: Sequence[str]) -> list[str]:
+def _numbers(found: Overview, score: SkillScore, axes: Sequence[str]) -> list[Cell]:
     unshifted = {model: own for (model, _), own in found.skills.of(UNSHIFTED).items()}
     by_axis = found.skills.of(AXIS)
     held = [unshifted.get(score.model), *(by_axis.get((score.model, axis)) for axis in axes), score]
     unknown = "?" if score.skill is not None else ""
     certain = score.ci_low is not None and score.ci_low == score.ci_high
     ends = ["" if certain else unknown if end is None else signed(end) for end in (score.ci_low, score.ci_high)]
-    return [*(number(own).text for own in held), *ends, rank(score)]
+    return [*map(number, held), *map(Cell, ends), Cell(rank(score))]
 
 
 def _label(found: Overview, score: SkillScore) -> str:

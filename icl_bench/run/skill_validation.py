@@ -61,7 +61,7 @@ def judge_places(path: str | Path, n_prompts: int = ENOUGH) -> Iterator[JudgedPl
 
 
 def _squares(cell: CellLaw, seed: int, n_prompts: int) -> tuple[Array, Array | None] | None:
-    """Return b^2 and f^2 (prompt,) at the headline size, of several queries the mean; None without a Bayes prediction."""
+    """Return b^2 and f^2 (prompt,) at the headline size, means over queries; None without a Bayes prediction."""
     law = _at_headline(cell)
     best, signal = [], []
     for block in range(-(-n_prompts // BLOCK_SIZE)):

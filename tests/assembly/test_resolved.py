@@ -120,6 +120,8 @@ BUILT_ONCE = {
     "metrics squared_error": 1,
     "metrics normalised_error": 1,
     "metrics zero_error": 1,
+    "metrics excess_risk": 1,  # what skill needs is stored beside the risk
+    "metrics bayes_signal": 1,
     "metrics agreement": 1,
 }
 MODELS_ONCE = {"models bayes": 1, "models ridge": 1, "models bayes_train": 1, "models ./own.py:Own": 1}

@@ -15,9 +15,9 @@ ALLOWED = {
     "tables/earlier_metrics.py": METRICS,  # what manifests of earlier versions do not say
     "training/measuring.py": {"squared_error", "excess_risk"},  # what the table of training calls its measures
     # the role that is called like the metric that plays it
-    "plugins/protocols.py": {"bayes_risk"},
-    "contracts/metric_declarations.py": {"bayes_risk"},
-    "tables/metric_roles.py": {"bayes_risk"},
+    "plugins/protocols.py": {"bayes_risk", "bayes_signal"},
+    "contracts/metric_declarations.py": {"bayes_risk", "bayes_signal"},
+    "tables/metric_roles.py": {"bayes_risk", "bayes_signal"},
     # columns, tables, figures and answers of the command that are called like a metric
     "report/sections/headline.py": {"normalised_error", "bayes_risk"},
     "report/sections/curves.py": {"normalised_error"},

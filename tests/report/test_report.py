@@ -123,7 +123,7 @@ def test_terminal_lines_fit(run_folder, width):
 
 
 def test_terminal_is_plain_off_a_terminal_and_names_failures(run_folder):
-    shown = report(run_folder)
+    shown = report(run_folder, "--full")
     assert shown.exit_code == 0
     assert "\x1b" not in shown.stdout
     failures = shown.stdout[shown.stdout.index("Failed and skipped") :]
@@ -139,7 +139,7 @@ def test_coverage_counts_what_the_run_counted(run_folder):
 
 
 def test_terminal_survives_a_stdout_that_takes_ascii_only(run_folder):
-    done = process("report", run_folder, PYTHONIOENCODING="ascii")
+    done = process("report", run_folder, "--full", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "+-" in done.stdout
     assert "2.5^" in done.stdout
@@ -177,7 +177,7 @@ def test_json_is_strict_and_holds_everything(run_folder):
 def test_markdown_tables_are_whole(run_folder):
     text = report(run_folder, "--format", "markdown").stdout
     blocks = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
-    assert len(blocks) == 6  # four axes, the run-level scores and the breakdowns
+    assert len(blocks) == 7  # skill, four axes, the run-level scores and the breakdowns
     for block in blocks:
         counts = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
         assert len(counts) == 1

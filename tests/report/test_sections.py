@@ -127,7 +127,7 @@ def test_every_section_is_in_every_format(everything: Path, summary: Summary, na
     if content is None:
         assert name not in ALWAYS
         return
-    plain = " ".join(report(everything).split())
+    plain = " ".join(report(everything, "--full").split())
     text = report(everything, "--format", "markdown")
     latex = report(everything, "--format", "latex")
     for said in (content.title, *content.lead, *content.notes):
@@ -151,6 +151,7 @@ def test_json_keeps_its_keys(everything: Path) -> None:
         "manifest",
         "coverage",
         "absent_columns",
+        "skill",
         "metric",
         "scores",
         "run_scores",
@@ -223,7 +224,8 @@ def test_one_more_section_costs_one_file(everything: Path, tmp_path: Path) -> No
     )
     run = str(everything)
     asked = [
-        *([run, "--format", name] for name in ("terminal", "markdown", "latex", "html", "json")),
+        [run, "--full"],
+        *([run, "--format", name] for name in ("markdown", "latex", "html", "json")),
         [run, "--format", "csv", "--table", "toys"],
         [run, "--format", "csv", "--table", "toy"],
         ["--help"],

@@ -163,7 +163,8 @@ use = "base"
 use = ["squared_error"]
 """
     )
-    scores = run_suite(suite, tmp_path / "run").scores.set_index(["model", "context_size"])
+    scores = run_suite(suite, tmp_path / "run").scores
+    scores = scores[scores["metric"] == "squared_error"].set_index(["model", "context_size"])
     assert not scores.loc[("least-squares", 2), "mean_exists"]
     assert np.isnan(scores.loc[("least-squares", 2), "mean"])
     assert scores.loc[("least-squares", 2), "tail_index"] == pytest.approx(0.5, abs=0.25)  # exact: (|2 - 2| + 1)/2

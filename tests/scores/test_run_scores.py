@@ -119,7 +119,7 @@ def log_ratio(risk, scenario: str, label: str, model: str, kept=slice(None)) -> 
 
 def test_kappa_is_the_noise_variance_and_is_printed(run, scores):
     assert (scores.kappa, scores.kappa_source) == (NOISE, "noise variance")
-    printed = command("report", run.path).stdout
+    printed = command("report", run.path, "--full").stdout
     assert "kappa = 0.250 (noise variance)" in " ".join(printed.split())
 
 
@@ -336,7 +336,7 @@ def test_every_format_shows_them(run, scores):
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    for arguments in ([], ["--format", "markdown"], ["--format", "latex"]):
+    for arguments in (["--full"], ["--format", "markdown"], ["--format", "latex"]):
         text = shown(*arguments)
         assert "SDR" in text
         assert "AUSC" in text
@@ -367,7 +367,7 @@ def test_agreement_is_the_mean_squared_difference_of_answers(run):
         zero = np.mean([part[part.model == PROMPTS].zero_error.astype(float).mean() for part in seeds])
         assert float(rows[scenario, label, "ols"]["value"]) == pytest.approx(distance / zero, rel=1e-6)
     assert float(rows["base", "", "bayes_train"]["value"]) == 0.0
-    printed = command("report", run.path).stdout
+    printed = command("report", run.path, "--full").stdout
     assert "Which algorithm is it" in printed
 
 
@@ -383,7 +383,8 @@ def test_every_table_comes_as_csv(run, table):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--table", "scores"], "--format csv"),
+        (["--format", "json", "--table", "scores"], "json holds every table"),
+        (["--format", "csv", "--full"], "--full is for the terminal"),
         (["--format", "csv", "--table", "score"], "did you mean 'scores'"),
     ],
 )

@@ -73,7 +73,7 @@ def test_the_manifest_tells_where_numbers_come_from(run_folder: Path) -> None:
 
 def test_prompts_rows_hold_what_depends_on_the_prompts_alone(run_folder: Path) -> None:
     table = read_scores(run_folder / "scores.parquet").to_pandas()
-    assert set(table[table.model == PROMPTS].metric) == {"zero_error"}
+    assert set(table[table.model == PROMPTS].metric) == {"zero_error", "bayes_signal"}
 
 
 def edit_metadata(path: Path, version: bytes) -> None:

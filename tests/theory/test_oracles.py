@@ -385,7 +385,7 @@ use = ["squared_error"]
     )
     scores = run_suite(suite, tmp_path / "run").scores
     assert set(scores[scores["model"] == "linear_self_attention"]["status"]) == {"skipped"}  # no training loss
-    averaging = scores[scores["model"] == "averaging"]
+    averaging = scores[(scores["model"] == "averaging") & (scores["metric"] == "squared_error")]
     assert len(averaging) == 2
     assert not averaging["mean_exists"].any()
     assert averaging["mean"].isna().all()

@@ -44,7 +44,7 @@ def _table(summary: Summary) -> Table:
     columns += [Column(title, align="left") for title in ("breaks at", "worst")]
     rows = tuple(Row((score.model,), _cells(summary, score, axes)) for score in by_skill(found))
     ranked = sum(score.kind != YARDSTICK for score in found.of(OVERALL).values())
-    return Table(tuple(columns), rows, ("model",), rule_after=ranked if 0 < ranked < len(rows) else None)
+    return Table(tuple(columns), rows, ("",), rule_after=ranked if 0 < ranked < len(rows) else None)
 
 
 def _cells(summary: Summary, score: SkillScore, axes: Sequence[str]) -> tuple[Cell, ...]:
