@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from icl_bench.compare.cells import ComparedCell, Uncompared
-from icl_bench.compare.changes import RELATIVE_FLOOR, share
+from icl_bench.compare.changes import CUT_MEAN, MEAN, share
 from icl_bench.compare.comparison import Comparison
 from icl_bench.compare.judging import CONFIDENCE, HEADLINE_SHARE, POWER, JudgedCell
+from icl_bench.compare.limits import RELATIVE_FLOOR
 
 FORMAT_VERSION = 1
 
@@ -70,7 +71,7 @@ def _cell(judged: JudgedCell) -> dict[str, Any]:
     found = judged.found
     columns = {
         "context_size": list(found.sizes),
-        "statistic": ["mean" if by_mean else "median" for by_mean in found.by_mean.tolist()],
+        "statistic": [MEAN if by_mean else CUT_MEAN for by_mean in found.by_mean.tolist()],
         "base": found.base_risk.tolist(),
         "head": found.head_risk.tolist(),
         "change": list(map(share, found.change.value)),

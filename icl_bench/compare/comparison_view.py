@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from icl_bench.compare import wording
 from icl_bench.compare.amounts import counted, interval, magnitude, percent, probability, size_list, where
+from icl_bench.compare.changes import MEAN
 from icl_bench.compare.comparison import Comparison
 from icl_bench.compare.comparison_record import record
 from icl_bench.compare.judging import EQUAL, IMPROVEMENT, NO_WORSE, REGRESSION, UNDECIDED, VERDICTS, JudgedCell
@@ -92,7 +93,7 @@ def _cell_table(cells: Sequence[JudgedCell], verdict: str) -> Table:
 
 def _change(judged: JudgedCell) -> str:
     text = percent(_log_change(judged))
-    return text if judged.found.statistic == "mean" else f"med {text}"
+    return text if judged.found.statistic == MEAN else f"cut {text}"
 
 
 def _detail_table(cells: Sequence[JudgedCell]) -> Table:

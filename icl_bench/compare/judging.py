@@ -110,8 +110,9 @@ def _judged(
         verdict = NO_WORSE if worst <= log_margin(margin) else UNDECIDED
     detectable: float | None = None
     if not found.equal and np.isfinite(change.stderr[headline]):
+        charge = np.broadcast_to(change.charge, change.value.shape)[headline]
         smallest = smallest_detectable(
-            change.stderr[headline : headline + 1], change.degrees, margin, alpha * weight, POWER
+            change.stderr[headline : headline + 1], change.degrees, margin, alpha * weight, POWER, charge
         )
         rise = float(smallest[0])
         detectable = rise / (1.0 + rise) if found.better_high else rise  # a fall of that share is the same ratio

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from icl_bench.compare.amounts import counted, level, magnitude
 from icl_bench.compare.cells import BROKEN, MISSING, NEW, SKIPPED, Uncompared
-from icl_bench.compare.changes import RELATIVE_FLOOR
+from icl_bench.compare.changes import FEWEST_EFFECTIVE
 from icl_bench.compare.comparison import Changes, Comparison
 from icl_bench.compare.judging import EQUAL, IMPROVEMENT, NO_WORSE, POWER, REGRESSION, UNDECIDED
+from icl_bench.compare.limits import RELATIVE_FLOOR
 from icl_bench.formatting import printable, short
 
 _WORDS = {
@@ -79,7 +80,17 @@ def method(comparison: Comparison) -> str:
     return (
         f"{comparison.changes.metric} of {many} paired prompts a cell; margin {level(settings.margin)}; the chance"
         f" of any false alarm among {counted(hypotheses, 'context size')} is at most {settings.alpha:g} (Holm);"
-        f" {RELATIVE_FLOOR:.0e} of the signal is added to both risks"
+        f" {RELATIVE_FLOOR:.0e} of the signal is added to both risks" + _cut(comparison)
+    )
+
+
+def _cut(comparison: Comparison) -> str:
+    """Return what `cut` before a change means, where any cell has it."""
+    if all(judged.found.by_mean.all() for judged in comparison.cells):
+        return ""
+    return (
+        f"; cut: where a mean rests on fewer than {FEWEST_EFFECTIVE:.0f} effective prompts, or does not exist, a loss"
+        " counts up to (2 E|f|)^2"
     )
 
 

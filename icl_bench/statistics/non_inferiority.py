@@ -33,12 +33,12 @@ def worse_p_value(change: Contrast, margin: float) -> Array:
     standard error of 0, and for an infinite change, the value itself decides: 0 beyond the margin, 1 within it. NaN
     where there is no standard error.
     """
-    return _upper_tail(change.value - log_margin(margin), change)
+    return _upper_tail(change.value - change.charge - log_margin(margin), change)
 
 
 def better_p_value(change: Contrast, margin: float) -> Array:
     """Return one-sided p-values (column,) of "the ratio is at least 1 / (1 + margin)"; small ones: head is better."""
-    return _upper_tail(-change.value - log_margin(margin), change)
+    return _upper_tail(-change.value - change.charge - log_margin(margin), change)
 
 
 def _upper_tail(excess: Array, change: Contrast) -> Array:
@@ -52,10 +52,12 @@ def _upper_tail(excess: Array, change: Contrast) -> Array:
     return np.where(certain, decided, stdtr(change.degrees, -score))
 
 
-def smallest_detectable(stderr: Array, degrees: float, margin: float, alpha: float, power: float = 0.9) -> Array:
+def smallest_detectable(
+    stderr: Array, degrees: float, margin: float, alpha: float, power: float = 0.9, charge: Array | float = 0.0
+) -> Array:
     """Return the rise (ratio - 1) (column,) that `worse_p_value` finds at level `alpha` with chance `power`.
 
-    exp(log(1 + margin) + (t_(1 - alpha) + t_power) stderr) - 1 with Student's quantiles (Chow, Shao and Wang 2008,
+    exp(log(1 + margin) + charge + (t_(1 - alpha) + t_power) stderr) - 1 with Student's quantiles (Chow, Shao and Wang 2008,
     section 3.2). For a gate with Holm give the level of its first step, alpha times the hypothesis's share of the
     weights. UsageError unless alpha and power lie between 0 and 1.
     """
@@ -64,4 +66,4 @@ def smallest_detectable(stderr: Array, degrees: float, margin: float, alpha: flo
     if not (0.0 < alpha < 1.0 and 0.0 < power < 1.0):
         raise UsageError(f"expected alpha and power between 0 and 1, got {alpha} and {power}")
     reach = stdtrit(degrees, 1.0 - alpha) + stdtrit(degrees, power)
-    return np.expm1(log_margin(margin) + FLOAT32_SLACK + reach * stderr)
+    return np.expm1(log_margin(margin) + FLOAT32_SLACK + charge + reach * stderr)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from icl_bench.compare.cells import ComparedCell
 from icl_bench.compare.changes import CellChange, Kind
 from icl_bench.compare.comparison import Changes, check_two_folders, find_changes
@@ -145,7 +147,7 @@ def _with_look(
     values = tuple(
         NightValue(
             index[found.cell],
-            float(found.change.value[found.headline]),
+            charged(found),
             float(found.change.stderr[found.headline]),
             found.change.degrees,
             found.n_prompts,
@@ -161,6 +163,12 @@ def _with_look(
         values=values,
     )
     return dataclasses.replace(state, cells=cells, looks=(*state.looks, tonight))
+
+
+def charged(found: CellChange) -> float:
+    """Return a night's log ratio as it enters: less the charge of one adverse prompt."""
+    charge = np.broadcast_to(found.change.charge, found.change.value.shape)
+    return float(found.change.value[found.headline] - charge[found.headline])
 
 
 def _run(losses: StoredLosses) -> dict[str, str]:

@@ -14,12 +14,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from icl_bench.compare.cells import ComparedCell
-from icl_bench.compare.changes import Kind
+from icl_bench.compare.changes import CUT_MEAN, MEAN, Kind
 from icl_bench.errors import NotComparableError, OutputError, TableError, UsageError
 from icl_bench.files import write_text
 from icl_bench.places import Place
 
-STATE_KIND, STATE_VERSION = "icl-bench sequential state", 1
+STATE_KIND, STATE_VERSION = "icl-bench sequential state", 2
 _REMEDY = "restore it from its history, or move it away to begin anew"
 
 
@@ -129,6 +129,11 @@ def read_state(path: Path) -> NightlyState | None:
         raise NotComparableError(
             f"{path} has version {version}, newer than this icl-bench's {STATE_VERSION}: upgrade icl-bench"
         )
+    if version == 1:
+        raise NotComparableError(
+            f"{path} was begun before icl-bench 0.4, which compares no medians any more: evidence of two questions"
+            " cannot be added up; begin a new state file"
+        )
     try:
         return _state(fields)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -153,7 +158,7 @@ def _state(fields: Mapping[str, Any]) -> NightlyState:
 
 def _watched(fields: Mapping[str, Any]) -> WatchedCell:
     statistic = fields["statistic"]
-    if statistic not in ("mean", "median"):
+    if statistic not in (MEAN, CUT_MEAN):
         raise ValueError(f"statistic {statistic!r}")
     point = tuple(None if value is None else _finite(value) for value in fields["point"])
     return WatchedCell(ComparedCell(Place(str(fields["scenario"]), point), str(fields["model"])), statistic)

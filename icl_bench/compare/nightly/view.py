@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from icl_bench.compare import wording
 from icl_bench.compare.amounts import counted, level, magnitude, percent
+from icl_bench.compare.changes import MEAN
 from icl_bench.compare.comparison_record import cell_record, uncompared_records
 from icl_bench.compare.nightly.evidence import Standing
 from icl_bench.compare.nightly.gate import Nightly
@@ -92,7 +93,7 @@ def _row(standing: Standing) -> Row:
         Cell(_e_value(standing.log_e), WORSE if standing.alarmed else ""),
         Cell(f"{standing.nights:,}"),
         Cell(f"{standing.n_prompts:,}"),
-        Cell(change if standing.statistic == "mean" else f"med {change}"),
+        Cell(change if standing.statistic == MEAN else f"cut {change}"),
         Cell(f"±{magnitude(_NORMAL_95 * standing.stderr)}" if math.isfinite(standing.stderr) else ""),
         Cell(standing.alarmed[:10]),
     )
