@@ -58,8 +58,7 @@ def smallest_detectable(
     """Return the rise (ratio - 1) (column,) that `worse_p_value` finds at level `alpha` with chance `power`.
 
     exp(log(1 + margin) + charge + (t_(1 - alpha) + t_power) stderr) - 1 with Student's quantiles (Chow, Shao and Wang
-    2008,
-    section 3.2). For a gate with Holm give the level of its first step, alpha times the hypothesis's share of the
+    2008, section 3.2). For a gate with Holm give the level of its first step, alpha times the hypothesis's share of the
     weights. UsageError unless alpha and power lie between 0 and 1.
     """
     from scipy.special import stdtrit

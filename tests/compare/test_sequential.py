@@ -66,7 +66,7 @@ def test_evidence_is_recomputed_from_the_looks(night: Nightly, state: Path, tmp_
     outputs = [json.loads(night(number, 1.03, "--json").stdout) for number in range(3)]
     stored = json.loads(state.read_text())
     assert "e_value" not in state.read_text()
-    assert (stored["kind"], stored["version"], len(stored["looks"])) == ("icl-bench sequential state", 1, 3)
+    assert (stored["kind"], stored["version"], len(stored["looks"])) == ("icl-bench sequential state", 2, 3)
     assert {"time", "base", "head", "seeds", "prompts", "values"} == stored["looks"][0].keys()
     held = read_state(state)
     assert held is not None
@@ -139,7 +139,11 @@ def test_damaged_and_newer_states_are_refused_and_kept(night: Nightly, state: Pa
         done = night(1)
         assert (done.exit_code, state.read_text()) == (2, text), text[:80]
     state.write_text(sound)
-    edited(state, version=2)
+    edited(state, version=1)
+    done = night(1)
+    assert done.exit_code == 3
+    assert "begin a new state file" in done.stderr
+    edited(state, version=3)
     done = night(1)
     assert done.exit_code == 3
     assert "upgrade icl-bench" in done.stderr
@@ -253,7 +257,7 @@ def test_the_first_night_settles_the_statistic_even_when_nothing_changed(night: 
     heavy = dataclasses.replace(NIGHT, tail=0.9)
     night(0, base=heavy)
     done = night(1, 1.05, "--json", base=heavy)
-    assert {cell["statistic"] for cell in json.loads(done.stdout)["cells"]} == {"median"}
+    assert {cell["statistic"] for cell in json.loads(done.stdout)["cells"]} == {"cut mean"}
 
 
 def test_a_state_in_no_folder_is_refused_and_no_folder_made(night: Nightly, tmp_path: Path) -> None:

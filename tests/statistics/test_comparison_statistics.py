@@ -14,7 +14,15 @@ from scipy.integrate import quad
 from scipy.stats import t as student
 
 from icl_bench.errors import UsageError
-from icl_bench.statistics.contrasts import Contrast, contrast, log_mean, log_median, relative_change
+from icl_bench.statistics.contrasts import (
+    Contrast,
+    adverse_change,
+    contrast,
+    effective_number,
+    log_mean,
+    log_median,
+    relative_change,
+)
 from icl_bench.statistics.intervals import mean_interval
 from icl_bench.statistics.multiplicity import closed_e_values, weighted_holm
 from icl_bench.statistics.non_inferiority import better_p_value, smallest_detectable, worse_p_value
@@ -348,3 +356,46 @@ def test_looks_without_error_and_infinite_changes_are_evidence(value: float, ala
 def test_scales_that_are_none_are_refused(scale: float) -> None:
     with pytest.raises(UsageError, match="scale"):
         MixtureState.empty(1).log_e(scale)
+
+
+@pytest.mark.parametrize("cluster_size", [1, 4, 7])
+def test_pseudo_values_leave_out_one_cluster_at_a_time(cluster_size: int) -> None:
+    rng = np.random.default_rng(5)
+    base, head = np.exp(rng.standard_normal((60, 1))), np.exp(1.1 * rng.standard_normal((60, 1)))
+    floor, starts = 0.01, list(range(0, 60, cluster_size))
+    theta = np.log((head.mean() + floor) / (base.mean() + floor))
+    without = []
+    for start in starts:
+        kept = np.r_[0:start, min(start + cluster_size, 60) : 60]
+        without.append(np.log((head[kept].mean() + floor) / (base[kept].mean() + floor)))
+    n = len(starts)
+    found = adverse_change(base, head, floor, cluster_size)
+    assert found.value[0] == pytest.approx(theta)
+    if 60 % cluster_size == 0:
+        u = (n - 1) * (theta - np.array(without))
+        most, spread = np.abs(u).max(), np.sum((u - u.mean()) ** 2)
+        assert float(np.ravel(found.charge)[0]) == pytest.approx(most / n)
+        assert found.stderr[0] == pytest.approx(np.sqrt((spread + most**2) / (n * (n - 1))))
+
+
+def test_a_mean_of_one_prompt_alone_is_finite_and_far_from_sure() -> None:
+    base, head = np.full((50, 1), 1e-9), np.full((50, 1), 1e-9)
+    head[0] = 1.0
+    found = adverse_change(base, head, 1e-12)
+    assert np.isfinite(found.value).all()
+    assert worse_p_value(found, 0.01)[0] > 0.2
+
+
+def test_adverse_changes_turn_with_base_and_head() -> None:
+    rng = np.random.default_rng(2)
+    base, head = rng.exponential(size=(80, 3)), rng.exponential(size=(80, 3))
+    there, back = adverse_change(base, head, 0.1), adverse_change(head, base, 0.1)
+    np.testing.assert_allclose(worse_p_value(there, 0.02), better_p_value(back, 0.02))
+    with pytest.raises(ValueError, match="same prompts"):
+        adverse_change(base, head[1:], 0.1)
+
+
+def test_the_effective_number_is_kishs() -> None:
+    losses = np.array([[1.0, 0.0], [1.0, 0.0], [4.0, 0.0]])
+    assert effective_number(losses, 1).tolist() == [36 / 18, 3.0]
+    assert effective_number(np.ones((64, 1)), 8).tolist() == [8.0]
