@@ -189,6 +189,7 @@ READS = frozenset(
         "scores/skill_basis",
         "scores/skill_breaks",
         "scores/skill_cells",
+        "scores/skill_changes",
         "scores/skill_means",
         "scores/skill_records",
         "scores/summary",

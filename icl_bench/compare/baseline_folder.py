@@ -69,14 +69,14 @@ def check_complete(head: StoredLosses, allow_missing: bool) -> None:
 def update(folder: Path, head: StoredLosses, wanted_metric: str | None, sizes: str | None, allow_missing: bool) -> str:
     """Write HEAD as the baseline into `folder` and return the baseline's digest.
 
-    Kept are the losses of one metric and what the scores need of the prompts, at the headline context sizes unless
-    `sizes` is `all`. Raises UsageError for a folder that is no baseline, IncompleteError for an incomplete HEAD,
-    OutputError when the disk refuses.
+    Kept are the losses of one metric, what skill needs and what scores need of the prompts, at the headline context
+    sizes unless `sizes` is `all`. Raises UsageError for a folder that is no baseline, IncompleteError for an
+    incomplete HEAD, OutputError when the disk refuses.
     """
     check_baseline_folder(folder)
     check_complete(head, allow_missing)
     metric = common_metric(head, head, wanted_metric)
-    columns = [metric, *_prompt_losses(head)]
+    columns = list(dict.fromkeys([metric, *_skill_losses(head), *_prompt_losses(head)]))
     kept = [loss_set.context_sizes if sizes == ALL else (loss_set.headline_size,) for loss_set in head.sets]
     rows = _thinned_scores(head, sizes == ALL)
     try:
@@ -92,6 +92,12 @@ def update(folder: Path, head: StoredLosses, wanted_metric: str | None, sizes: s
 def _prompt_losses(losses: StoredLosses) -> tuple[str, ...]:
     """Return what is kept of the prompts: scores over runs, and the scale of the signal, need them."""
     return MetricRoles(losses.manifest.metric_cards).of_prompts
+
+
+def _skill_losses(losses: StoredLosses) -> tuple[str, ...]:
+    """Return what is kept of models for skill: their excess over Bayes, where the run stored it."""
+    excess = MetricRoles(losses.manifest.metric_cards).excess
+    return () if excess is None else (excess,)
 
 
 def _thinned_scores(head: StoredLosses, all_sizes: bool) -> list[dict[str, Any]]:

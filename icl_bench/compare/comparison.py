@@ -18,6 +18,7 @@ from icl_bench.compare.settings import ALL, ALPHA, HEADLINE, MARGIN, Settings, a
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_PASS, EXIT_REGRESSION, UsageError
 from icl_bench.scores.changes import score_changes
 from icl_bench.scores.records import RunScores
+from icl_bench.scores.skill_changes import SkillChanges, skill_changes
 from icl_bench.tables.loss_sets import StoredLosses
 from icl_bench.tables.stored_losses import open_losses
 
@@ -55,6 +56,7 @@ class Comparison:
     changes: Changes
     cells: tuple[JudgedCell, ...]
     scores: RunScores  # by how much AUSC and SDR changed on each axis
+    skills: SkillChanges  # by how much skill under shift moved; decides nothing
 
     def of(self, verdict: str) -> tuple[JudgedCell, ...]:
         """Return the cells with a verdict."""
@@ -157,12 +159,12 @@ def compare(base: StoredLosses, head: StoredLosses, settings: Settings) -> Compa
     changes = find_changes(base, head, settings.metric, settings.sizes == HEADLINE)
     judged = judge(changes.cells, settings.margin, settings.alpha)
     if any(not found.equal for found in changes.cells):
-        scores = score_changes(base, head, changes.metric)
+        scores, skills = score_changes(base, head, changes.metric), skill_changes(base, head)
     else:
-        scores = RunScores(None, "", (), "no loss changed")
+        scores, skills = RunScores(None, "", (), "no loss changed"), SkillChanges(())
     manifest = head.manifest
     return Comparison(
-        base.folder, head.folder, manifest.suite, manifest.suite_version, settings, changes, judged, scores
+        base.folder, head.folder, manifest.suite, manifest.suite_version, settings, changes, judged, scores, skills
     )
 
 

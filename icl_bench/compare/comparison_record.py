@@ -37,6 +37,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "counts": comparison.counts,
         "cells": [_cell(judged) for judged in comparison.cells],
         "not_compared": uncompared_records(comparison.changes.uncompared),
+        "skill": dataclasses.asdict(comparison.skills),
         "run_level": dataclasses.asdict(comparison.scores),
         "notes": list(comparison.changes.notes),
     }

@@ -58,6 +58,8 @@ def _parts(comparison: Comparison) -> Iterator[Part]:
     if changed:
         yield Part("Worst change on each scenario", _equal_models(comparison), _overview(comparison))
         yield Part("", (_LEGEND,))
+    if comparison.skills.changes or comparison.skills.note:
+        yield Part("Change of skill under shift", wording.skill_lines(comparison), _skill_table(comparison))
     if comparison.scores.scores:
         yield Part("Change of the run-level scores", wording.scores_lines(comparison), _scores_table(comparison))
     if comparison.cells:
@@ -152,6 +154,19 @@ def _worst(cells: Sequence[JudgedCell]) -> Cell:
     return Cell(percent(_log_change(worst)) + _MARKS[worst.verdict], _STANDINGS[worst.verdict])
 
 
+def _skill_table(comparison: Comparison) -> Table:
+    """Return changed models: skill in both runs, by how much it moved, and the interval of that."""
+    rows = []
+    for item in comparison.skills.changes:
+        if item.change == 0.0 and item.low == item.high == 0.0:
+            continue
+        known = item.low is not None and item.high is not None
+        ends = f"{item.low:+.3f} to {item.high:+.3f}" if known else "no interval"
+        texts = (f"{item.base:.3f}", f"{item.head:.3f}", f"{item.change:+.3f}", ends)
+        rows.append(Row((item.model,), tuple(map(Cell, texts))))
+    return of_rows(("",), ("BASE", "HEAD", "change", "95% interval"), rows)
+
+
 def _scores_table(comparison: Comparison) -> Table:
     """Return changed models x axes: by how much AUSC moved, and by what factor SDR."""
     scores = comparison.scores
@@ -176,8 +191,8 @@ def _score_change(score: RunScore | None) -> Cell:
     if score.low is None or score.high is None:
         mark = "?"
     elif not score.low <= unchanged <= score.high:
-        standing = WORSE if score.low > unchanged else BETTER
-        mark = "!" if standing == WORSE else "*"
+        worse = score.low > unchanged
+        standing, mark = (WORSE, "!") if worse else ("", "")  # a ratio to one's own unshifted risk: no improvement
     if score.name == SDR:
         return Cell(percent(math.log(score.value)) + mark, standing)
     sign = "+" if score.value > 0.0 else "-"

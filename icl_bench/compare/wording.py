@@ -125,11 +125,21 @@ def uncompared_lines(uncompared: Sequence[Uncompared]) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def skill_lines(comparison: Comparison) -> tuple[str, ...]:
+    """Return what the changes of skill are, or why there are none."""
+    found = comparison.skills
+    if not found.changes:
+        return (printable(found.note),)
+    moved = sum(item.change != 0.0 for item in found.changes)
+    said = f"{moved} of {len(found.changes)} models moved; 1 is Bayes, 0 predicting zero; it decides nothing."
+    return (said, *([printable(found.note)] if found.note else []))
+
+
 def scores_lines(comparison: Comparison) -> tuple[str, ...]:
     """Return what the changes of run-level scores are."""
     found = comparison.scores
     kappa = "" if found.kappa is None else f" kappa = {short(found.kappa)} ({found.kappa_source})."
     return (
         "AUSC: rise of the mean log10 of R + kappa over an axis; SDR: by how much more that rises under shift than"
-        f" unshifted.{kappa} !: the 95% interval of this number alone says worse; *: better; ?: no interval.",
+        f" unshifted.{kappa} !: the 95% interval of this number alone says worse; ?: no interval.",
     )

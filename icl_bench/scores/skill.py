@@ -43,7 +43,7 @@ def run_skills(folder: Path, narrowed: Manifest | None = None) -> Skills:
 
 def skills_of(losses: StoredLosses) -> Skills:
     """Return the skills of a run."""
-    places = _by_place(losses)
+    places = by_place(losses)
     columns, note = choose_basis(losses, places)
     if columns is None:
         return Skills("", (), (), (), note)
@@ -58,7 +58,8 @@ def skills_of(losses: StoredLosses) -> Skills:
     return Skills(columns.basis, scores, tuple(table.left_out), tuple(table.counted), note)
 
 
-def _by_place(losses: StoredLosses) -> dict[Place, list[LossSet]]:
+def by_place(losses: StoredLosses) -> dict[Place, list[LossSet]]:
+    """Return the prompt sets of every scenario and severity, a seed each, in the order of the suite."""
     places: dict[Place, list[LossSet]] = {}
     for loss_set in losses.sets:
         places.setdefault(loss_set.place, []).append(loss_set)

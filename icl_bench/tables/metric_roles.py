@@ -79,8 +79,8 @@ class MetricRoles:
 
     @property
     def of_prompts(self) -> tuple[str, ...]:
-        """The stored columns of the prompts alone that others are held against: the Bayes risk and the signal."""
-        return tuple(label for label in (self.bayes_risk, self.signal) if label is not None)
+        """The stored columns of the prompts alone that others are held against: Bayes risk, b^2 and the signal."""
+        return tuple(label for label in (self.bayes_risk, self.bayes_signal, self.signal) if label is not None)
 
     def is_normalised(self, label: str) -> bool:
         """Tell whether a metric is in units of the signal."""

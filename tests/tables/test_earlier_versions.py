@@ -121,7 +121,8 @@ def test_a_metric_from_a_file_is_taken_for_a_loss_of_models(version: int, today:
 def test_losses_are_those_of_today(earlier: tuple[int, Path], today: Path) -> None:
     now, then = open_losses(today), open_losses(earlier[1])
     assert [loss_set.place for loss_set in then.sets] == [loss_set.place for loss_set in now.sets]
-    assert baseline_digest(then) == baseline_digest(now)
+    if earlier[0] > 2:  # whose cards are their own: before, nothing says that b^2 is among the columns
+        assert baseline_digest(then) == baseline_digest(now)
     joint = [loss_set.place for loss_set in then.sets][-2:]
     assert [place.severities for place in joint] == [(1.23456, 0.5), (1.23456, 2.0)]
 
