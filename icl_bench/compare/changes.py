@@ -14,7 +14,8 @@ from icl_bench.compare.cells import BROKEN, ComparedCell, Uncompared
 from icl_bench.compare.limits import Limits
 from icl_bench.compare.pairing import PairedPoint, PairedSet
 from icl_bench.compare.pooling import cluster_rows, whole_clusters
-from icl_bench.statistics.contrasts import Contrast, adverse_change, effective_number
+from icl_bench.statistics.contrasts import Contrast, adverse_change
+from icl_bench.statistics.effective_number import FEWEST_EFFECTIVE, effective_number
 from icl_bench.tables.loss_sets import LossSet, StoredLosses
 from icl_bench.tables.metric_roles import MetricRoles
 
@@ -22,9 +23,6 @@ Kind = Literal["mean", "cut mean"]
 MEAN: Kind = "mean"
 CUT_MEAN: Kind = "cut mean"
 """What is compared where a mean rests on a few prompts: each loss counts up to a limit that one cell shares."""
-
-FEWEST_EFFECTIVE = 30.0
-"""Effective prompts (Kish) below which a mean is not compared: its interval covers 14 to 88% at nominal 95%."""
 
 
 @dataclass(frozen=True, slots=True)

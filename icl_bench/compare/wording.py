@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from icl_bench.compare.amounts import counted, level, magnitude
 from icl_bench.compare.cells import BROKEN, MISSING, NEW, SKIPPED, Uncompared
-from icl_bench.compare.changes import FEWEST_EFFECTIVE
 from icl_bench.compare.comparison import Changes, Comparison
 from icl_bench.compare.judging import EQUAL, IMPROVEMENT, NO_WORSE, POWER, REGRESSION, UNDECIDED
 from icl_bench.compare.limits import RELATIVE_FLOOR
 from icl_bench.formatting import printable, short
+from icl_bench.statistics.effective_number import FEWEST_EFFECTIVE
 
 _WORDS = {
     REGRESSION: "worse",

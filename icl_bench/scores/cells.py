@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from icl_bench.arrays import Array, Array32, Flags
 from icl_bench.places import Place
 from icl_bench.statistics.contrasts import ratio_interval
+from icl_bench.statistics.effective_number import FEWEST_EFFECTIVE, effective_number
 from icl_bench.statistics.groups import worst_group
 from icl_bench.statistics.intervals import Estimate, mean_interval
 from icl_bench.statistics.looked_up import by_prompt
@@ -135,7 +137,9 @@ def _metric_rows(
         yield {**base, "status": "skipped", "message": reason}
         return
     values = losses[card.of]
-    known = tails(outcome.tails.get(card.of), np.abs(values) if card.can_be_negative else values)
+    declared = outcome.tails.get(card.of)
+    known = tails(declared, np.abs(values) if card.can_be_negative else values)
+    trust = _trust(declared, known, values, header.cluster_size)
     if card.over is None:
         estimate = mean_interval(values, header.cluster_size)
         scale = np.ones(values.shape[1])
@@ -145,15 +149,42 @@ def _metric_rows(
         scale = denominator.mean(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = ordered_quantiles(ordered[card.of], scale)
-    own = _own_statistic(metric, header, estimate, known, losses, ordered)
-    yield from _size_rows(base, header, estimate, spread, known, own)
+    own = _own_statistic(metric, header, estimate, trust, losses, ordered)
+    yield from _size_rows(base, header, estimate, spread, trust, own)
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalTrust:
+    """What may be said of the mean of each column's losses and of its t interval."""
+
+    tails: Tails
+    effective: Array  # (size,) Kish's number of prompts, or of clusters
+    fewest: float  # effective ones that an interval needs: 30, and of few clusters half
+    is_declared: Flags  # (size,) whether theory gave the tail index
+    is_one_draw: bool  # whether all prompts share a random part
+
+    @property
+    def has_interval(self) -> Flags:
+        """Whether a variance exists and the mean rests on enough prompts (THEORY, section 4)."""
+        return self.tails.has_variance & (self.effective >= self.fewest)
+
+
+def _trust(
+    declared: Sequence[float | None] | None, known: Tails, values: Array, cluster_size: int | None
+) -> IntervalTrust:
+    stated = np.array([tail is not None and not math.isnan(tail) for tail in declared or ()], dtype=bool)
+    is_declared = stated if declared else np.zeros(values.shape[1], dtype=bool)
+    is_one_draw = cluster_size is None or cluster_size >= len(values)
+    clusters = 1 if cluster_size is None else -(-len(values) // cluster_size)
+    fewest = FEWEST_EFFECTIVE if cluster_size == 1 else min(FEWEST_EFFECTIVE, clusters / 2.0)
+    return IntervalTrust(known, effective_number(values, cluster_size), fewest, is_declared, is_one_draw)
 
 
 def _own_statistic(
     metric: MetricColumns,
     header: UnitHeader,
     estimate: Estimate,
-    known: Tails,
+    trust: IntervalTrust,
     losses: Mapping[str, Array],
     ordered: Mapping[str, Array32],
 ) -> Estimate:
@@ -162,9 +193,10 @@ def _own_statistic(
     if card.statistic == "quantile":
         assert card.level is not None
         found = quantile_interval(ordered[card.of], card.level)
-        has_value, has_interval = np.full_like(known.has_mean, True), np.full_like(known.has_mean, independent)
+        has_value = np.full_like(trust.tails.has_mean, True)
+        has_interval = np.full_like(has_value, independent)
     else:
-        found, has_value, has_interval = estimate, known.has_mean, known.has_variance
+        found, has_value, has_interval = estimate, trust.tails.has_mean, trust.has_interval
         if card.statistic == "worst group":
             groups = losses[group_column(metric.name)][:, 0].astype(np.int64)
             found = worst_group(losses[card.of], groups, card.direction == "lower")
@@ -178,28 +210,29 @@ def _size_rows(
     header: UnitHeader,
     estimate: Estimate,
     spread: Quantiles,
-    known: Tails,
+    trust: IntervalTrust,
     own: Estimate,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per context size, printing only the statistics that exist (THEORY, section 4)."""
+    known, printed = trust.tails, trust.has_interval
     columns: dict[str, Sequence[object]] = {
         "context_size": header.context_sizes,
         "headline": [size == header.headline_size for size in header.context_sizes],
         "mean_exists": known.has_mean.tolist(),
         "tail_index": known.index.tolist(),
         "mean": _numbers(estimate.value, known.has_mean),
-        "stderr": _numbers(estimate.stderr, known.has_variance),
-        "ci_low": _numbers(estimate.low, known.has_variance),
-        "ci_high": _numbers(estimate.high, known.has_variance),
+        "stderr": _numbers(estimate.stderr, printed),
+        "ci_low": _numbers(estimate.low, printed),
+        "ci_high": _numbers(estimate.high, printed),
         "value": _numbers(own.value),
         "value_low": _numbers(own.low),
         "value_high": _numbers(own.high),
     }
     for name in ("q10", "median", "q90", "median_low", "median_high"):
         columns[name] = _numbers(getattr(spread, name))
-    for has_variance, *numbers in zip(known.has_variance.tolist(), *columns.values(), strict=True):
+    for column, numbers in enumerate(zip(*columns.values(), strict=True)):
         row = {**base, **dict(zip(columns, numbers, strict=True))}
-        row["message"] = _why_null(row, has_variance)
+        row["message"] = _remark(row, trust, column)
         yield row
 
 
@@ -209,21 +242,32 @@ def _numbers(values: Array, printed: Flags | bool = True) -> list[float | None]:
     return [number if keep else None for number, keep in zip(values.tolist(), kept.tolist(), strict=True)]
 
 
-def _why_null(row: Mapping[str, Any], has_variance: bool) -> str:
-    """Return why a statistic of a row is null, empty when none is."""
-    reasons = [_why_no_mean(row, has_variance)]
+NOMINAL = "interval nominal: tail index estimated"
+"""Said of an interval of a mean whose losses no theory gives a tail index for: it may cover less than it says."""
+
+
+def _remark(row: Mapping[str, Any], trust: IntervalTrust, column: int) -> str:
+    """Return why a statistic of a row is null, or that its interval is nominal; empty where neither is the case."""
+    reasons = [_why_no_mean(row, trust, column)]
     if row["value"] is not None and row["value_low"] is None and row["statistic"] in ("quantile", "worst group"):
         reasons.append(f"no interval of the {row['statistic']}: its prompts share random draws, or are too few for one")
+    if row["stderr"] is not None and not trust.is_declared[column]:
+        reasons.append(NOMINAL)
     return "; ".join(filter(None, reasons))
 
 
-def _why_no_mean(row: Mapping[str, Any], has_variance: bool) -> str:
+def _why_no_mean(row: Mapping[str, Any], trust: IntervalTrust, column: int) -> str:
     if not row["mean_exists"]:
         return "the mean does not exist (tail index <= 1): see the median"
     if row["mean"] is None:
         return "the denominator's mean is 0"
-    if not has_variance:
+    if not trust.tails.has_variance[column]:
         return "no interval of the mean: its variance does not exist (tail index <= 2)"
-    if row["stderr"] is None:
+    if row["stderr"] is None and trust.is_one_draw:
         return "no interval: all prompts share one random draw"
+    if row["stderr"] is None:
+        return (
+            f"no interval of the mean: it rests on {trust.effective[column]:.1f} prompts or clusters, fewer than"
+            f" {trust.fewest:g} (effective number)"
+        )
     return ""

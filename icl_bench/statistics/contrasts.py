@@ -221,21 +221,6 @@ def jackknifed(relative: Array, cluster_size: int | None) -> Array:
     return factor * relative
 
 
-def effective_number(losses: Floats, cluster_size: int | None) -> Array:
-    """Return Kish's effective number (column,) of prompts or clusters, (sum l)^2 / sum l^2, of losses (prompt, column).
-
-    How many a mean really rests on: a few large losses make it small. All losses 0: all of them.
-    """
-    means, _ = cluster_means(np.asarray(losses, dtype=np.float64), cluster_size)
-    largest = np.abs(means).max(axis=0)
-    scaled = means / np.where(largest > 0.0, largest, 1.0)
-    squares = np.square(scaled).sum(axis=0)
-    found: Array = np.where(
-        largest > 0.0, np.square(scaled.sum(axis=0)) / np.where(squares > 0.0, squares, 1.0), len(means)
-    )
-    return found
-
-
 def _log(size: Array) -> Array:
     """Return log(size), -inf at 0 and NaN below, without warnings."""
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -18,11 +18,11 @@ from icl_bench.statistics.contrasts import (
     Contrast,
     adverse_change,
     contrast,
-    effective_number,
     log_mean,
     log_median,
     relative_change,
 )
+from icl_bench.statistics.effective_number import effective_number
 from icl_bench.statistics.intervals import mean_interval
 from icl_bench.statistics.multiplicity import closed_e_values, weighted_holm
 from icl_bench.statistics.non_inferiority import better_p_value, smallest_detectable, worse_p_value
