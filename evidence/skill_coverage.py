@@ -126,7 +126,7 @@ def _parts(found: MeanSkills) -> tuple[Array, ...]:
 
 PATTERNS: dict[str, Callable[[int], Array]] = {
     "equal": lambda count: np.full(count, 0.5),
-    "grouped": lambda count: 0.3 + 0.15 * (np.arange(count) * 4 // count),
+    "grouped": lambda count: np.asarray(0.3 + 0.15 * (np.arange(count) * 4 // count), dtype=np.float64),
     "spread": lambda count: np.linspace(0.1, 0.9, count),
 }
 
