@@ -14,19 +14,18 @@ from icl_bench.cli.console import guarded, names_in, say
 @guarded
 def plot(
     runs: options.Runs,
+    destination: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="File; its ending is the format: pdf, svg, png or eps.", show_default=False),
+    ],
     kind: Annotated[
         str,
         typer.Option(
             "--kind",
             "-k",
-            help="severity, context, heatmap, scores, agreement, interaction or breakdown.",
-            show_default=False,
+            help="skill, severity (risks), context, heatmap, scores, agreement, interaction or breakdown.",
         ),
-    ],
-    destination: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="File; its ending is the format: pdf, svg, png or eps.", show_default=False),
-    ],
+    ] = "skill",
     models: options.Models = "",
     scenarios: options.Scenarios = "",
     severity: Annotated[

@@ -16,9 +16,10 @@ from icl_bench.figures.dot_panels import DotGroup, draw_dot_groups
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.places import chosen_points
 from icl_bench.figures.request import Request
-from icl_bench.figures.style import look, name_text
+from icl_bench.figures.style import ModelStyle, look, name_text
 from icl_bench.figures.whiskers import Dot, DotPanel, log_scale
 from icl_bench.figures.wording import point_text
+from icl_bench.rendering.looks import COLOURS, MARKS, Look
 from icl_bench.scores.points import Point
 from icl_bench.scores.rows import Statistic
 from icl_bench.tables.metric_roles import MetricRoles
@@ -52,7 +53,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             ' `use = [..., "agreement:ols", "agreement:bayes_train"]` under [metrics], and run it again'
         )
     scale = log_scale([value for panel in panels for value in panel.values], 100.0, None)
-    entries = [(reference, look(index, 0, 1)) for index, reference in enumerate(metrics.values())]
+    entries = [(reference, _look(index)) for index, reference in enumerate(metrics.values())]
     group = DotGroup(tuple(panels), scale, "squared distance / risk of zero")
     return draw_dot_groups(request, [group], choice.models, PANEL_WIDTH, entries)
 
@@ -74,6 +75,11 @@ def _panel(run: LoadedRun, point: Point, models: Sequence[str], metrics: Sequenc
 def _dot(found: object, point: Point, reference: int) -> Dot | None:
     if not isinstance(found, Statistic) or not point.zero_risk:
         return None
-    zero, how = point.zero_risk, look(reference, 0, 1)
+    zero, how = point.zero_risk, _look(reference)
     low, high = (None if end is None else end / zero for end in (found.low, found.high))
     return Dot(max(found.value / zero, NO_DISTANCE), low, high, how, found.kind != "median")
+
+
+def _look(reference: int) -> ModelStyle:
+    """Return how a reference is drawn: these are no models of the run, and go by their order."""
+    return look(Look(reference % COLOURS, reference % MARKS), 0, 1)

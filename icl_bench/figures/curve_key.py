@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from icl_bench.figures.curves import BAND, REFERENCE_LINES, ValueAxis
+from icl_bench.figures.model_looks import style_of
 from icl_bench.figures.page import Key
 from icl_bench.figures.series import BAYES, MODEL, ZERO, Series
-from icl_bench.figures.style import DASHES, REFERENCE_GREY, look, name_text, paler
+from icl_bench.figures.style import DASHES, REFERENCE_GREY, name_text, paler
+from icl_bench.rendering.looks import Look
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -18,16 +20,17 @@ REFERENCE_TEXTS = {BAYES: "Bayes", ZERO: "predicting zero"}
 
 def curve_key(
     models: Sequence[str],
+    looks: Mapping[str, Look],
     runs: Sequence[str],
     panels: Sequence[Sequence[Series]],
     scale: ValueAxis,
     *,
     transparent: bool,
 ) -> Key:
-    """Return the key of curves drawn on `scale`; `models` and `runs` are in the order of their looks."""
+    """Return the key of curves drawn on `scale`; `runs` are in the order of their dashes."""
     found = [series for panel in panels for series in panel]
     entries = [
-        *_models(models, len(runs), found),
+        *_models(models, looks, len(runs), found),
         *_runs(runs),
         *_references(found),
         *_marks(found, scale, transparent=transparent),
@@ -35,14 +38,16 @@ def curve_key(
     return Key(tuple(handle for handle, _ in entries), tuple(text for _, text in entries))
 
 
-def _models(models: Sequence[str], n_runs: int, found: Sequence[Series]) -> list[tuple[Artist, str]]:
+def _models(
+    models: Sequence[str], looks: Mapping[str, Look], n_runs: int, found: Sequence[Series]
+) -> list[tuple[Artist, str]]:
     from matplotlib.lines import Line2D
 
     drawn = {series.name for series in found if series.role == MODEL}
     entries: list[tuple[Artist, str]] = []
-    for index, model in enumerate(models):
+    for model in models:
         if model in drawn:
-            how = look(index, 0, n_runs)
+            how = style_of(looks, model, 0, n_runs)
             line = Line2D([], [], color=how.colour, marker=how.marker, markeredgewidth=0.6)
             if how.dashes:
                 line.set_dashes(how.dashes)

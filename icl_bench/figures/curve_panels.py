@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from icl_bench.figures.choice import Choice
 from icl_bench.figures.curve_key import curve_key
-from icl_bench.figures.curves import draw_series, draw_values, value_axis
+from icl_bench.figures.curves import ValueAxis, draw_series, draw_values, value_axis
 from icl_bench.figures.loaded_run import LoadedRun
+from icl_bench.figures.model_looks import model_looks, style_of
 from icl_bench.figures.page import finish, label_panel, panel_grid
 from icl_bench.figures.request import Request
 from icl_bench.figures.series import MODEL, Series
-from icl_bench.figures.style import look
 from icl_bench.scores.metric_wording import axis_text
 
 if TYPE_CHECKING:
@@ -46,10 +46,17 @@ def draw_panels(
     panels: Sequence[CurvePanel],
     size: tuple[float, float],
     x_text: str,
+    *,
+    scale: ValueAxis | None = None,
+    y_text: str | None = None,
 ) -> Figure:
-    """Return a figure of panels of at least this width and about this height (inches), their values on one scale."""
+    """Return a figure of panels of at least this width and about this height (inches), their values on one scale.
+
+    `scale` and `y_text` are those of the chosen metric unless they are told.
+    """
     negative = any(run.summary.roles.can_be_negative(choice.metric) for run in runs)
-    scale = value_axis([panel.series for panel in panels], linear=negative)
+    scale = scale or value_axis([panel.series for panel in panels], linear=negative)
+    found = model_looks(runs)
     grid = panel_grid(request, [len(panels)], *size, MARGIN_INCHES, sharey=True)
     for place, panel in zip(grid.panels, panels, strict=True):
         axes = place.axes
@@ -57,12 +64,13 @@ def draw_panels(
         panel.dress(axes, grid.panel_width)
         label_panel(axes, panel.label, grid.panel_width)
         for series in panel.series:
-            how = look(choice.models.index(series.name) if series.role == MODEL else 0, series.run, len(runs))
+            how = style_of(found, series.name, series.run, len(runs))
             draw_series(axes, series, how, panel.place, scale, transparent=request.transparent)
         if place.is_left:
-            axes.set_ylabel(axis_text(runs[0].summary.roles, choice.metric))
+            axes.set_ylabel(y_text or axis_text(runs[0].summary.roles, choice.metric))
         if place.is_lowest:
             axes.set_xlabel(x_text)
     names = [run.name for run in runs]
-    key = curve_key(choice.models, names, [panel.series for panel in panels], scale, transparent=request.transparent)
+    drawn = [panel.series for panel in panels]
+    key = curve_key(choice.models, found, names, drawn, scale, transparent=request.transparent)
     return finish(request, grid.figure, key)

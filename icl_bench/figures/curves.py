@@ -26,7 +26,7 @@ NO_RISK = 1e-4
 """A Bayes risk below this share of the risk of predicting zero sets no scale: nothing but rounding, or almost."""
 
 REFERENCE_LINES: dict[str, dict[str, Any]] = {
-    BAYES: {"color": "black", "linewidth": 1.8, "linestyle": (0.0, (1.0, 0.7))},
+    BAYES: {"color": REFERENCE_GREY, "linewidth": 0.9, "linestyle": "solid"},
     ZERO: {"color": REFERENCE_GREY, "linewidth": 0.8, "linestyle": (0.0, (5.0, 2.5))},
 }
 

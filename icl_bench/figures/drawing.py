@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icl_bench.errors import UsageError
-from icl_bench.figures import agreement, breakdown, context, heatmap, interaction, scores, severity
+from icl_bench.figures import agreement, breakdown, context, heatmap, interaction, scores, severity, skill
 from icl_bench.figures.choice import Choice, choose
 from icl_bench.figures.loaded_run import LoadedRun, chosen_metric, load_runs
 from icl_bench.figures.page import write_figure
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAINTERS: dict[str, Callable[[Request, Sequence[LoadedRun], Choice], Figure]] = {
+    "skill": skill.draw,
     "severity": severity.draw,
     "context": context.draw,
     "heatmap": heatmap.draw,
@@ -62,7 +63,7 @@ def _matplotlib() -> Any:
 
 def _metric(request: Request, manifests: Sequence[Manifest]) -> str:
     """Return the metric of the figure; empty where the kind has its own."""
-    if request.metric is None and request.kind not in OVERLAID:
+    if request.kind == "skill" or (request.metric is None and request.kind not in OVERLAID):
         return ""
     return chosen_metric(request.metric, manifests)
 

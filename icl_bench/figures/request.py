@@ -9,8 +9,8 @@ from pathlib import Path
 from icl_bench.errors import UsageError
 from icl_bench.names import nearest
 
-KINDS = ("severity", "context", "heatmap", "scores", "agreement", "interaction", "breakdown")
-OVERLAID = ("severity", "context")
+KINDS = ("skill", "severity", "context", "heatmap", "scores", "agreement", "interaction", "breakdown")
+OVERLAID = ("skill", "severity", "context")
 """Kinds that lay several runs over each other; the others take one run."""
 WITH_METRIC = ("severity", "context", "heatmap")
 WITH_SEVERITY = ("context", "heatmap", "agreement", "interaction")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from icl_bench.formatting import printable, shortened
+from icl_bench.rendering.looks import Look
 
 SETTINGS: dict[str, object] = {
     "pdf.fonttype": 42,  # fonts embedded as TrueType: text can be searched and edited
@@ -40,10 +41,23 @@ SETTINGS: dict[str, object] = {
 }
 """matplotlib's settings; the font itself is the user's own."""
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#BFB000")
-"""Okabe and Ito, Color Universal Design (2008); yellow is last, and darker than theirs: lines need it."""
+PALETTE = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#882255",
+    "#8A7A00",
+    "#332288",
+    "#44AA99",
+    "#AA4499",
+    "#661100",
+)
+"""Okabe and Ito, Color Universal Design (2008), then Tol's muted scheme (2021); each dark enough for a line."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "<", "X", ">", "p", "h")
-"""As many as share no factor with the palette: model i differs from every other up to 88 models."""
+"""As many as `icl_bench.rendering.looks` counts, as the palette has colours."""
 DASHES: tuple[tuple[float, ...], ...] = ((), (4.0, 1.5), (1.2, 1.2), (5.0, 1.2, 1.2, 1.2), (7.0, 2.0))
 REFERENCE_GREY = "#555555"
 LIGHT_GREY = "#BBBBBB"
@@ -59,10 +73,10 @@ class ModelStyle:
     dashes: tuple[float, ...]  # on and off, in line widths; empty: solid
 
 
-def look(model: int, run: int, n_runs: int) -> ModelStyle:
-    """Return the look of the model of this index: dashes tell runs apart, with one run palettes that repeat."""
-    turn = run if n_runs > 1 else model // len(PALETTE)
-    return ModelStyle(PALETTE[model % len(PALETTE)], MARKERS[model % len(MARKERS)], DASHES[turn % len(DASHES)])
+def look(own: Look, run: int, n_runs: int) -> ModelStyle:
+    """Return how a model of this look is drawn: dashes tell runs apart, of one run lines are solid."""
+    dashes = DASHES[run % len(DASHES)] if n_runs > 1 else ()
+    return ModelStyle(PALETTE[own.colour], MARKERS[own.mark], dashes)
 
 
 def name_text(name: str) -> str:

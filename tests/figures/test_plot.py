@@ -20,6 +20,7 @@ from icl_bench.figures.series import BAYES, MODEL, ZERO, against_context, agains
 from icl_bench.figures.severity_axis import severity_axis
 from icl_bench.figures.style import MARKERS, PALETTE, decade_ticks, log_limits, look, power_text
 from icl_bench.names import matching
+from icl_bench.rendering.looks import COLOURS, MARKS, Look, looks
 from icl_bench.tables.manifest import read_manifest, write_manifest
 from icl_bench.tables.score_table import read_scores, write_scores
 from tests.command import Done, command, process
@@ -70,6 +71,7 @@ def texts(root: ElementTree.Element) -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
+        ("skill", {"covariate/scale", "noise/variance", "severity", "skill", "Bayes", "predicting zero"}),
         ("severity", {"covariate/scale", "noise/variance", "length/interpolation", "severity", "risk", "Bayes", "∞"}),
         ("context", {"unshifted", "examples in context", "risk", "Bayes", "open: median, no mean exists"}),
         ("heatmap", {"unshifted", "joint/both", "0.5", "no number", "† risk / risk of zero", "2.5†", "2 x 4"}),
@@ -83,7 +85,8 @@ def test_every_kind_says_what_it_shows(run_folder, tmp_path, kind, expected):
     root = drawn(tmp_path / "figure.svg", run_folder, "--kind", kind)
     found = texts(root)
     assert expected <= set(found), found
-    assert {"bayes", "ols", "averaging", "zero", "fragile"} <= set(found)
+    named = {"ols", "averaging", "fragile"} if kind == "skill" else {"bayes", "ols", "averaging", "zero", "fragile"}
+    assert named <= set(found)
 
 
 def test_every_kind_is_tried_above():
@@ -184,15 +187,16 @@ def test_a_failed_or_missing_cell_is_a_gap_and_a_lost_interval_draws_no_band(run
     assert len(curves_of(broken)[0].get("d").split()) < len(curves_of(whole)[0].get("d").split())
 
 
-def curves_of(root: ElementTree.Element) -> list[ElementTree.Element]:
-    """The curves in the first model's colour, clipped by their panel: not the key's."""
+def curves_of(root: ElementTree.Element, model: str = "averaging") -> list[ElementTree.Element]:
+    """The curves in the colour of a model, clipped by their panel: not the key's."""
+    colour = PALETTE[looks([model])[model].colour].lower()
     return [
         path
         for group in root.iter(f"{SVG}g")
         for path in group.findall(f"{SVG}path")
         if group.get("id", "").startswith("line2d")
         and path.get("clip-path")
-        and f"stroke: {PALETTE[0].lower()}" in path.get("style", "")
+        and f"stroke: {colour}" in path.get("style", "")
     ]
 
 
@@ -200,7 +204,7 @@ def test_two_runs_overlay_with_a_line_style_each(run_folder, tmp_path):
     other = rewritten(run_folder, tmp_path / "other", lambda row: row)
     root = drawn(tmp_path / "both.svg", run_folder, other, "--kind", "context", "--models", "bayes,ols")
     assert {"run run", "run other", "bayes", "ols"} <= set(texts(root))
-    dashed = ["stroke-dasharray" in path.get("style") for path in curves_of(root)]
+    dashed = ["stroke-dasharray" in path.get("style") for path in curves_of(root, "ols")]
     assert dashed.count(True) == dashed.count(False) > 0
 
 
@@ -291,9 +295,14 @@ def test_the_verb_loads_nothing_heavy():
 
 def test_models_have_looks_of_their_own():
     assert math.gcd(len(PALETTE), len(MARKERS)) == 1
-    looks = [look(index, 0, 1) for index in range(len(PALETTE) * len(MARKERS))]
-    assert len({(how.colour, how.marker) for how in looks}) == len(looks)
-    first, second = look(3, 0, 2), look(3, 1, 2)
+    assert (len(PALETTE), len(MARKERS)) == (COLOURS, MARKS)
+    names = [f"model-{number}" for number in range(60)]
+    found = looks(names)
+    assert len(set(found.values())) == len(names)
+    alone = looks(names[:1])
+    assert all(looks([*names, "one-more"])[name].colour == found[name].colour for name in names)
+    assert alone[names[0]].colour == found[names[0]].colour
+    first, second = look(Look(3, 3), 0, 2), look(Look(3, 3), 1, 2)
     assert (first.colour, first.marker) == (second.colour, second.marker)
     assert first.dashes != second.dashes
 

@@ -1,0 +1,86 @@
+"""Figure `skill`: skill against severity, one panel a scenario; Bayes is the line at 1, predicting zero that at 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from icl_bench.errors import IncompleteError
+from icl_bench.figures.choice import Choice
+from icl_bench.figures.curve_panels import CurvePanel, draw_panels
+from icl_bench.figures.curves import ValueAxis
+from icl_bench.figures.loaded_run import LoadedRun
+from icl_bench.figures.request import Request
+from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series, identity_severity
+from icl_bench.figures.severity_axis import draw_severities, severity_axis
+from icl_bench.scores.skill_records import CELL, UNSHIFTED, SkillScore
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PANEL_INCHES = (1.3, 1.3)
+ROOM = 0.06
+"""What the axis has below the worst that is drawn, and above 1."""
+LOWEST = -1.0
+ENDS = {1.0, 0.0}
+"""What Bayes and predicting zero have everywhere: lines of their own, so that such a model is not drawn again."""
+
+
+def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
+    """Return the figure; IncompleteError when no chosen model has a skill in a scenario with one dial."""
+    panels = [panel for scenario in choice.scenarios if (panel := _panel(runs, scenario, choice)) is not None]
+    if not panels:
+        notes = [run.summary.skills.note for run in runs if run.summary.skills.note]
+        raise IncompleteError(
+            f"nothing to draw: {notes[0] if notes else 'no chosen model has a skill in a chosen scenario'};"
+            " --kind severity draws risks"
+        )
+    values = [
+        mark.value for panel in panels for series in panel.series for mark in series.marks if mark.value is not None
+    ]
+    least = min([0.0, *values])
+    scale = ValueAxis(max(LOWEST, least) - ROOM, 1.0 + ROOM, is_log=False)
+    held = {run.summary.skills.basis for run in runs} - {""}
+    text = "skill" if held == {"bayes"} else "skill (held against f)" if held == {"f"} else "skill (Bayes, or f)"
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "severity", scale=scale, y_text=text)
+
+
+def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePanel | None:
+    """Return the curves of one scenario; None where no model has a skill at a severity of it."""
+    models = [
+        series
+        for index, run in enumerate(runs)
+        for model in choice.of(run)
+        if (series := _series(run, index, scenario, model)) is not None
+    ]
+    if not models:
+        return None
+    xs = sorted({mark.x for series in models for mark in series.marks})
+    lines = [Series(role, "", 0, tuple(CurveMark(x, value) for x in xs)) for role, value in ((BAYES, 1.0), (ZERO, 0.0))]
+    axis = severity_axis(xs)
+    identities = [identity_severity(run, scenario) for run in runs]
+    identity = next((value for value in identities if value is not None), None)
+    return CurvePanel(
+        scenario, (*lines, *models), axis.position, partial(draw_severities, axis=axis, identity=identity)
+    )
+
+
+def _series(run: LoadedRun, index: int, scenario: str, model: str) -> Series | None:
+    """Return a model's skill, unshifted at the identity; None where it has none, or is Bayes or zero itself."""
+    skills = run.summary.skills
+    places = [place for place in skills.places if place.scenario == scenario and place.severity is not None]
+    cells = skills.of(CELL)
+    marks = [_mark(place.severity or 0.0, cells.get((model, place.name))) for place in places]
+    known = [mark.value for mark in marks if mark.value is not None]
+    if not known or (set(known) <= ENDS and len(set(known)) == 1):
+        return None
+    identity = identity_severity(run, scenario)
+    unshifted = next((score for (name, _), score in skills.of(UNSHIFTED).items() if name == model), None)
+    if identity is not None and unshifted is not None:
+        marks.append(_mark(identity, unshifted))
+    return Series(MODEL, model, index, tuple(sorted(marks, key=lambda mark: mark.x)))
+
+
+def _mark(x: float, score: SkillScore | None) -> CurveMark:
+    return CurveMark(x, None) if score is None else CurveMark(x, score.skill, score.ci_low, score.ci_high)
