@@ -88,7 +88,7 @@ def gate(
     if sequential is not None:
         nightly.check_before(sequential, base, asked)
     if older is not None:
-        say(f"note: {request.out} held a run of {older or 'an earlier day'}, which this one replaces")
+        say(f"note: {request.out} holds a run of {older or 'an earlier day'}; this one replaces it")
     done = answered(
         suite_file(suite),
         request.out,
@@ -115,7 +115,7 @@ def gate(
 
 
 def _written(run: Path, shown: View) -> int:
-    """Write what a gate leaves beside the tables; return how it ends: as the verdict does, 4 where a pass lacks a file."""
+    """Write what a gate leaves beside the tables; return how it ends: as the verdict, 4 where a pass lacks a file."""
     from icl_bench.compare.formats import FORMATS
     from icl_bench.files import write_text
     from icl_bench.run.folder import COMPARISON, REPORT

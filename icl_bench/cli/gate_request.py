@@ -64,13 +64,25 @@ class GateRequest:
         if self.device != "cpu":
             narrowed += ["--device", self.device]
         run = ["icl-bench", "run", str(self.suite), *narrowed, "--out"]
+        made = self._place_of_a_baseline
         if self.is_nightly:
-            return shlex.join([*run, str(self.baseline)])
-        first = self.baseline.with_name(f"{self.baseline.name}-run")
-        compare = ["icl-bench", "compare", str(self.baseline), str(first), "--update"]
+            return shlex.join([*run, str(made)])
+        first = made.with_name(f"{made.name}-run")
+        compare = ["icl-bench", "compare", str(made), str(first), "--update"]
         if self.metric is not None:
             compare += ["--metric", self.metric]
         return f"{shlex.join([*run, str(first)])} && {shlex.join(compare)}"
+
+    @property
+    def _place_of_a_baseline(self) -> Path:
+        """Where one can be written: the folder that was given, unless it holds what `--update` does not replace."""
+        from icl_bench.compare.baseline_folder import check_baseline_folder
+
+        try:
+            check_baseline_folder(self.baseline)
+        except (UsageError, NotComparableError):
+            return self.baseline.with_name(f"{self.baseline.name}-baseline")
+        return self.baseline
 
     def check_out(self) -> str | None:
         """Return when the run was started that this one will replace in the results folder; None where none is there.
