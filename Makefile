@@ -51,12 +51,13 @@ coverage: .venv/installed-test ## which lines no test runs; the processes that t
 	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
 
 gate: .venv/installed ## quick.toml against the committed baseline, the way action.yml does it
-	PATH="$(CURDIR)/$(BIN):$$PATH" SUITE=suites/quick.toml BASELINE=results/baseline-quick OUT=results/quick bash action/gate.sh
-	$(BIN)/python .ci/scores_moved.py results/gate-comparison.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" SUITE=suites/quick.toml BASELINE=results/baseline-quick OUT=results/gate bash action/gate.sh
+	$(BIN)/python .ci/scores_moved.py results/gate/comparison.json
 
 baseline: .venv/installed ## a change moved a score on purpose: write the baseline anew, then a fragment NAME.scores.md
 	$(BIN)/icl-bench run suites/quick.toml
 	$(BIN)/icl-bench compare results/baseline-quick results/quick --update
+	@echo "that digest belongs into changelog.d/NAME.scores.md, with what moved and why"
 
 bench: .venv/installed-test ## the figures in the README, measured side by side
 	$(BIN)/python benchmarks/least_squares.py

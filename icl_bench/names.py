@@ -16,6 +16,11 @@ def matching(labels: Sequence[str], patterns: Sequence[str], what: str) -> tuple
     for pattern in patterns:
         if not any(_matches(label, pattern) for label in labels):
             raise UsageError(f"no {what} matches {pattern!r}{nearest(pattern, labels)}; there are: {', '.join(labels)}")
+    return chosen(labels, patterns)
+
+
+def chosen(labels: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels that equal or match any pattern, be they none; all without patterns."""
     return tuple(label for label in labels if not patterns or any(_matches(label, pattern) for pattern in patterns))
 
 

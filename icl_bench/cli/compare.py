@@ -13,6 +13,7 @@ from icl_bench.cli.console import check_out, guarded, out, print_lines, print_te
 from icl_bench.errors import EXIT_PASS, NotComparableError, TableError, UsageError
 
 if TYPE_CHECKING:
+    from icl_bench.compare.nightly.gate import NightlySettings
     from icl_bench.compare.settings import Settings
     from icl_bench.compare.view import View
     from icl_bench.tables.loss_sets import StoredLosses
@@ -22,30 +23,21 @@ if TYPE_CHECKING:
 def compare(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="Older run, or baseline.", show_default=False)],
     head: Annotated[Path, typer.Argument(metavar="HEAD", help="Newer run.", show_default=False)],
-    metric: Annotated[
-        str | None, options.metric_option("Loss to compare by [default: the risk where both have it].")
-    ] = None,
-    margin: Annotated[
-        str | None, typer.Option(help="Rise of the risk that is no regression: 5% or 0.05 [default: 1%].")
-    ] = None,
-    alpha: Annotated[str | None, typer.Option(help="Chance of any false alarm [default: 0.05].")] = None,
+    metric: Annotated[str | None, options.comparison_metric()] = None,
+    margin: options.Margin = None,
+    alpha: options.Alpha = None,
     sizes: Annotated[
         str | None, typer.Option(help="Context sizes judged: all or headline [default: all; of --update: headline].")
     ] = None,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="List missing and failed cells, and judge the others.")
-    ] = False,
+    allow_missing: options.AllowMissing = False,
     update: Annotated[
         bool, typer.Option("--update", help="Afterwards make HEAD the baseline in BASE's folder; ends with 0.")
     ] = False,
-    sequential: Annotated[
-        Path | None,
-        typer.Option("--sequential", metavar="STATE.json", help="Add tonight's runs to a nightly gate's state."),
-    ] = None,
-    format_name: Annotated[str, options.format_option("terminal, markdown, json, junit or github")] = "terminal",
+    sequential: options.Sequential = None,
+    format_name: Annotated[str, options.comparison_format()] = "terminal",
     destination: options.OutFile = None,
     as_json: options.JsonFormat = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every cell on the terminal.")] = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Hold HEAD against BASE, prompt by prompt: did any cell get worse by more than the margin?
 
@@ -58,21 +50,28 @@ def compare(
     FORMATS.check(wanted)
     if destination is not None:
         check_out(destination)
-    settings = _settings(metric, margin, alpha, sizes, allow_missing)
+    settings = settings_of(metric, margin, alpha, sizes, allow_missing)
     if sequential is not None:
-        _check_sequential(update, sizes)
-        shown = _nightly(sequential, base, head, settings, margin is not None, alpha is not None)
-        _show(shown, wanted, destination, verbose)
+        if update:
+            raise UsageError(
+                "--sequential and --update exclude each other: a nightly gate compares two runs of one night"
+            )
+        check_nightly_sizes(sizes)
+        shown = _nightly(sequential, base, head, nightly_settings(settings, margin, alpha))
+        show(shown, wanted, destination, verbose)
         raise typer.Exit(shown.exit_code)
     if update:
         _update(base, head, settings, sizes, wanted, destination, verbose)
         raise typer.Exit(EXIT_PASS)
     shown = _compared(base, head, settings)
-    _show(shown, wanted, destination, verbose)
+    show(shown, wanted, destination, verbose)
     raise typer.Exit(shown.exit_code)
 
 
-def _settings(metric: str | None, margin: str | None, alpha: str | None, sizes: str | None, missing: bool) -> Settings:
+def settings_of(
+    metric: str | None, margin: str | None, alpha: str | None, sizes: str | None, missing: bool
+) -> Settings:
+    """Return what a comparison is asked, from the options as they were typed; UsageError for a bad one."""
     from icl_bench.compare import settings
 
     return settings.Settings(
@@ -93,26 +92,31 @@ def _compared(base: Path, head: Path, settings: Settings) -> View:
     return view(compare(open_losses(base), open_losses(head), settings))
 
 
-def _check_sequential(update: bool, sizes: str | None) -> None:
-    if update:
-        raise UsageError("--sequential and --update exclude each other: a nightly gate compares two runs of one night")
+def check_nightly_sizes(sizes: str | None) -> None:
+    """Raise UsageError for context sizes that a nightly gate does not watch."""
     if sizes == "all":
         raise UsageError("--sequential watches the headline context size of every cell; leave --sizes away")
 
 
-def _nightly(path: Path, base: Path, head: Path, settings: Settings, margin_given: bool, alpha_given: bool) -> View:
+def nightly_settings(settings: Settings, margin: str | None, alpha: str | None) -> NightlySettings:
+    """Return what a night is asked: a margin or alpha that was not typed is the state's."""
+    from icl_bench.compare.nightly.gate import NightlySettings
+
+    return NightlySettings(
+        settings.metric,
+        None if margin is None else settings.margin,
+        None if alpha is None else settings.alpha,
+        settings.allow_missing,
+    )
+
+
+def _nightly(path: Path, base: Path, head: Path, asked: NightlySettings) -> View:
     from icl_bench.compare.comparison import check_two_folders
-    from icl_bench.compare.nightly.gate import NightlySettings, look
+    from icl_bench.compare.nightly.gate import look
     from icl_bench.compare.nightly.view import view
     from icl_bench.tables.stored_losses import open_losses
 
     check_two_folders(base, head)
-    asked = NightlySettings(
-        settings.metric,
-        settings.margin if margin_given else None,
-        settings.alpha if alpha_given else None,
-        settings.allow_missing,
-    )
     return view(look(path, open_losses(base), open_losses(head), asked))
 
 
@@ -137,13 +141,13 @@ def _update(
     if (base / "manifest.json").exists():
         shown = _before_update(base, losses, settings)
         if shown is not None:
-            _show(shown, format_name, destination, verbose)
+            show(shown, format_name, destination, verbose)
             if shown.exit_code:
                 say(f"--update accepts this (it would end with {shown.exit_code})")
     else:
         say(f"there was no baseline in {base}")
     digest = update(base, losses, settings.metric, sizes, settings.allow_missing)
-    say(f"wrote the baseline {digest} into {base}; mention {digest} in CHANGELOG under Scores, with what moved and why")
+    say(f"wrote the baseline {digest} into {base}: commit that folder, and say beside it what moved and why")
 
 
 def _before_update(base: Path, head: StoredLosses, settings: Settings) -> View | None:
@@ -159,8 +163,8 @@ def _before_update(base: Path, head: StoredLosses, settings: Settings) -> View |
         return None
 
 
-def _show(shown: View, format_name: str, destination: Path | None, verbose: bool) -> None:
-    """Print or write a comparison."""
+def show(shown: View, format_name: str, destination: Path | None, verbose: bool) -> None:
+    """Print a comparison, or write it into `destination`; with `github`, the summary of the job as well."""
     from icl_bench.compare.formats import FORMATS, GITHUB
     from icl_bench.compare.terminal import lines
     from icl_bench.files import write_text

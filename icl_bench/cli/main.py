@@ -6,6 +6,7 @@ import typer
 
 from icl_bench.cli.compare import compare
 from icl_bench.cli.doctor import doctor
+from icl_bench.cli.gate import gate
 from icl_bench.cli.list import list_entries
 from icl_bench.cli.plot import plot
 from icl_bench.cli.report import report
@@ -36,6 +37,7 @@ app.command("validate")(validate)
 app.command("report")(report)
 app.command("plot")(plot)
 app.command("compare")(compare)
+app.command("gate")(gate)
 app.command("train")(train)
 app.command("doctor")(doctor)
 

@@ -14,7 +14,27 @@ Models = Annotated[str, typer.Option(help="Only these models: names or globs, co
 Scenarios = Annotated[
     str, typer.Option("--scenarios", "--scenario", help="Only these scenarios: names or globs, comma-separated.")
 ]
+Prompts = Annotated[int | None, typer.Option("--prompts", min=1, help="Prompts a cell, instead of the suite's.")]
+Seeds = Annotated[
+    str, typer.Option(help="Seeds instead of the suite's, comma-separated: other prompts of the same laws.")
+]
+Executor = Annotated[str, typer.Option(help="Where jobs run: processes, serial, or ./file.py:Name.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes [default: one a core; 1 on a GPU].")]
+TimeLimit = Annotated[
+    float, typer.Option("--time-limit", min=0.01, help="Seconds a model may take for one block of 256 prompts.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh/--resume", help="Delete what the folder holds / continue it.")]
+
+Margin = Annotated[str | None, typer.Option(help="Rise of the risk that is no regression: 5% or 0.05 [default: 1%].")]
+Alpha = Annotated[str | None, typer.Option(help="Chance of any false alarm [default: 0.05].")]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="List missing and failed cells, and judge the others.")
+]
+Sequential = Annotated[
+    Path | None,
+    typer.Option("--sequential", metavar="STATE.json", help="Add tonight's runs to a nightly gate's state."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every cell on the terminal.")]
 
 OutFile = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")]
 JsonFormat = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
@@ -44,3 +64,13 @@ def metric_option(described: str) -> Any:
 def device_option(known: str) -> Any:
     """Return the option --device, described by what may be named."""
     return typer.Option("--device", help=f"{known}cpu, cuda, cuda:1, ...")
+
+
+def comparison_metric() -> Any:
+    """Return the option --metric of the verbs that compare."""
+    return metric_option("Loss to compare by [default: the risk where both have it].")
+
+
+def comparison_format() -> Any:
+    """Return the option --format of the verbs that compare."""
+    return format_option("terminal, markdown, json, junit or github")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from icl_bench.cli.console import guarded, names_in, print_json, say
 from icl_bench.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from icl_bench.shipped import suite_file
 
+if TYPE_CHECKING:
+    from icl_bench.run.suite_run import Run
+
 
 @guarded
 def run(
@@ -20,21 +23,12 @@ def run(
     out: Annotated[Path | None, options.out_folder("Results folder [default: results/NAME of the suite].")] = None,
     models: options.Models = "",
     scenarios: options.Scenarios = "",
-    prompts: Annotated[
-        int | None, typer.Option("--prompts", min=1, help="Prompts a cell, instead of the suite's.")
-    ] = None,
-    seeds: Annotated[
-        str, typer.Option(help="Seeds instead of the suite's, comma-separated: other prompts of the same laws.")
-    ] = "",
+    prompts: options.Prompts = None,
+    seeds: options.Seeds = "",
     device: Annotated[str, options.device_option("Where models compute: ")] = "cpu",
-    executor: Annotated[str, typer.Option(help="Where jobs run: processes, serial, or ./file.py:Name.")] = "processes",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes [default: one a core; 1 on a GPU].")
-    ] = None,
-    time_limit: Annotated[
-        float,
-        typer.Option("--time-limit", min=0.01, help="Seconds a model may take for one block of 256 prompts."),
-    ] = 600.0,
+    executor: options.Executor = "processes",
+    workers: options.Workers = None,
+    time_limit: options.TimeLimit = 600.0,
     fresh: options.Fresh = False,
     as_json: Annotated[bool, options.json_of("a summary")] = False,
 ) -> None:
@@ -42,30 +36,20 @@ def run(
 
     Runs again into the same folder continue what is there. Ctrl-C loses nothing that was finished.
     """
-    from icl_bench.cli.run_progress import run_progress
-    from icl_bench.machine import usable_cores
-    from icl_bench.run.suite_run import run_suite
-
-    try:
-        with run_progress() as progress:
-            done = run_suite(
-                suite_file(suite),
-                out,
-                models=names_in(models),
-                scenarios=names_in(scenarios),
-                n_prompts=prompts,
-                seeds=_numbers(seeds),
-                device=device,
-                executor=executor,
-                workers=workers or (usable_cores() if device == "cpu" else 1),
-                fresh=fresh,
-                time_limit=time_limit,
-                progress=progress,
-                command=_command(),
-            )
-    except KeyboardInterrupt:
-        say("interrupted; finished units are kept: run the same command again to continue")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    done = answered(
+        suite_file(suite),
+        out,
+        models=names_in(models),
+        scenarios=names_in(scenarios),
+        n_prompts=prompts,
+        seeds=numbers_in(seeds),
+        device=device,
+        executor=executor,
+        workers=workers,
+        time_limit=time_limit,
+        fresh=fresh,
+        when_interrupted="finished units are kept: run the same command again to continue",
+    )
     if as_json:
         print_json(_summary(done))
     else:
@@ -74,12 +58,41 @@ def run(
         print_report(done.path)
         write_page(done.path)
     if not done.complete:
-        cells = done.manifest.cells
-        say(
-            f"incomplete: {cells.get('failed', 0)} failed and {cells.get('missing', 0)} missing{_looked_up(cells)} of"
-            f" {cells['planned']} cells; the table's rows say why (`icl-bench report {done.path}`)"
-        )
+        say_incomplete(done)
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def answered(
+    suite: Path, out: Path | None, *, device: str, workers: int | None, when_interrupted: str, **asked: Any
+) -> Run:
+    """Run a suite with its progress shown, `asked` as `run_suite` is; ends with 130 when it is interrupted."""
+    from icl_bench.cli.run_progress import run_progress
+    from icl_bench.machine import usable_cores
+    from icl_bench.run.suite_run import run_suite
+
+    try:
+        with run_progress() as progress:
+            return run_suite(
+                suite,
+                out,
+                device=device,
+                workers=workers or (usable_cores() if device == "cpu" else 1),
+                progress=progress,
+                command=_command(),
+                **asked,
+            )
+    except KeyboardInterrupt:
+        say(f"interrupted; {when_interrupted}")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def say_incomplete(done: Run) -> None:
+    """Say how many cells of a run lack their answers, and where the reasons stand."""
+    cells = done.manifest.cells
+    say(
+        f"incomplete: {cells.get('failed', 0)} failed and {cells.get('missing', 0)} missing{_looked_up(cells)} of"
+        f" {cells['planned']} cells; the table's rows say why (`icl-bench report {done.path}`)"
+    )
 
 
 def _looked_up(cells: Mapping[str, int]) -> str:
@@ -87,7 +100,8 @@ def _looked_up(cells: Mapping[str, int]) -> str:
     return f" and {number} looked up (their answers know what the prompts do not tell)" if number else ""
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def numbers_in(text: str) -> tuple[int, ...]:
+    """Return the seeds of a comma-separated option; UsageError for what is no whole number."""
     from icl_bench.errors import UsageError
 
     try:
@@ -103,7 +117,7 @@ def _command() -> str:
     return shlex.join(["icl-bench", *sys.argv[1:]])
 
 
-def _summary(done: Any) -> dict[str, Any]:
+def _summary(done: Run) -> dict[str, Any]:
     manifest = done.manifest
     return {
         "out": str(done.path),

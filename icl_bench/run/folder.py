@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from icl_bench.errors import RunFolderError, TableError
 from icl_bench.files import locked
 from icl_bench.places import Place
 from icl_bench.suites.plan import Block, PromptSet
 from icl_bench.tables.baseline import FILE as BASELINE_FILE
-from icl_bench.tables.manifest import Manifest, read_manifest
+from icl_bench.tables.manifest import BASELINE, Manifest, read_manifest
 from icl_bench.tables.schema import PROMPTS, SCHEMA_VERSION
 from icl_bench.tables.units import Stored, in_memory, verify_unit
 
@@ -24,6 +25,10 @@ Key = tuple[Place, int, int, str]
 _WAYS_OUT = "give another --out, or --fresh to delete what is there"
 
 _OWN = ("manifest.json", "scores.parquet", "losses", "working", ".lock")
+
+REPORT, COMPARISON = "report.html", "comparison"
+_TOLD = (REPORT, *(f"{COMPARISON}.{ending}" for ending in ("md", "json", "xml")))
+"""What is written beside the tables of a run, of the run as it then was."""
 
 
 @dataclass(slots=True)
@@ -109,7 +114,10 @@ def open_run_folder(path: Path, manifest: Manifest, fresh: bool) -> Iterator[Run
 
 
 def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
-    """Refuse a folder that is not this run's, or whose tables are older; empty it of an older run when `fresh`."""
+    """Refuse a folder that is not this run's, or whose tables are older; empty it of an older run when `fresh`.
+
+    The manifest goes last: a folder that was emptied in part is still known to be a run's.
+    """
     others = [item.name for item in path.iterdir() if item.name not in _OWN]
     has_manifest = (path / "manifest.json").exists()
     if others and not has_manifest:
@@ -119,11 +127,37 @@ def _check(path: Path, manifest: Manifest, fresh: bool) -> None:
     if fresh:
         for name in ("losses", "working"):
             shutil.rmtree(path / name, ignore_errors=True)
-        for name in ("manifest.json", "scores.parquet"):
+        for name in (*(_TOLD if has_manifest else ()), "scores.parquet", "manifest.json"):
             (path / name).unlink(missing_ok=True)
         return
     if has_manifest:
         _check_continued(path, manifest)
+
+
+def check_replaceable(path: Path, suite: str) -> str | None:
+    """Return when the run in a folder was started, which a fresh run of `suite` would delete; None where none is.
+
+    Raises RunFolderError for what nobody meant to be deleted: a file, a baseline, another suite's run, whatever is no
+    run of icl-bench.
+    """
+    if path.exists() and not path.is_dir():
+        raise RunFolderError(f"{path} is a file; expected a new folder, or one with an earlier run: give another --out")
+    held = [item.name for item in path.iterdir() if item.name != ".lock"] if path.exists() else []
+    if not held:
+        return None
+    fields = _manifest_fields(path)
+    if BASELINE_FILE in held or fields.get("kind") == BASELINE:
+        raise RunFolderError(f"{path} holds a baseline, which is never run into: give another --out")
+    if not {"schema_version", "run_digest", "suite"} <= set(fields):
+        raise RunFolderError(
+            f"{path} holds {held[0]} and no run of icl-bench; it would be deleted: give another --out, or remove it"
+        )
+    if fields["suite"] != suite:
+        raise RunFolderError(
+            f"{path} holds a run of the suite {fields['suite']!r}, which a run of {suite!r} would delete: give another"
+            " --out, or remove it"
+        )
+    return str(fields.get("started", ""))
 
 
 def _check_continued(path: Path, manifest: Manifest) -> None:
@@ -156,8 +190,14 @@ def _check_continued(path: Path, manifest: Manifest) -> None:
 
 def _schema_version(path: Path) -> int | None:
     """Return the schema version of a run, whatever else its manifest holds; None where none can be read."""
-    try:
-        version = json.loads((path / "manifest.json").read_text(encoding="utf-8"))["schema_version"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None  # told by `read_manifest`
+    version = _manifest_fields(path).get("schema_version")
     return version if isinstance(version, int) else None
+
+
+def _manifest_fields(path: Path) -> Mapping[str, Any]:
+    """Return what the manifest of a folder holds, of whatever schema; nothing where it cannot be read."""
+    try:
+        fields = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # told by `read_manifest`
+    return fields if isinstance(fields, dict) else {}

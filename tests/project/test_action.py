@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import yaml
 from icl_bench.compare.baseline_folder import baseline_digest
 from icl_bench.scores.summary import summarise
 from icl_bench.tables.stored_losses import open_losses
-from tests.command import ROOT
+from tests.command import ROOT, command
 
 SCRIPT = (ROOT / "action" / "gate.sh").read_text()
 SCALED = """
@@ -77,8 +78,16 @@ def test_every_input_is_used_and_none_as_shell_text(action):
 def test_the_script_reads_what_the_action_sets(action):
     given = set(gate_step(action)["env"]) - {"HERE"}
     read = set(re.findall(r"\$\{([A-Z_]+)(?::[-?]|\})", SCRIPT)) | set(re.findall(r"\$([A-Z_]+)", SCRIPT))
+    (passed,) = re.findall(r"for option in (.*); do", SCRIPT)
+    read |= {option.upper().replace("-", "_") for option in passed.split()}
     assert given <= read
-    assert {name for name in read if not name.startswith("GITHUB_")} - given <= {"PROMPTS"}
+    assert {name for name in read if not name.startswith("GITHUB_")} - given <= {"PROMPTS", "WORKERS", "TIME_LIMIT"}
+
+
+def test_the_script_passes_options_that_the_verb_has():
+    (passed,) = re.findall(r"for option in (.*); do", SCRIPT)
+    shown = command("gate", "--help").stdout
+    assert all(f"--{option} " in shown for option in [*passed.split(), "allow-missing", "baseline", "format"])
 
 
 def test_the_projects_own_ci_goes_the_same_way(action):
@@ -114,8 +123,6 @@ def gate(folder: Path, update: bool = False, **settings: str) -> subprocess.Comp
         "SUITE": "gated.toml",
         "BASELINE": "baseline",
         "OUT": "out",
-        "REPORT": "gate/report.html",
-        "COMPARISON": "gate/comparison",
         **settings,
     }
     script = "icl-bench run $SUITE --out first >/dev/null && icl-bench compare $BASELINE first --update"
@@ -138,11 +145,11 @@ def test_an_unchanged_repository_passes(checkout):
     assert done.returncode == 0, done.stderr
     assert output.read_text() == "exit-code=0\n"
     assert "PASS" in summary.read_text()
-    assert "mine" in (checkout / "gate" / "report.html").read_text()
-    assert {cell["verdict"] for cell in json.loads((checkout / "gate" / "comparison.json").read_text())["cells"]} == {
+    assert "mine" in (checkout / "out" / "report.html").read_text()
+    assert {cell["verdict"] for cell in json.loads((checkout / "out" / "comparison.json").read_text())["cells"]} == {
         "equal"
     }
-    assert ElementTree.parse(checkout / "gate" / "comparison.xml").getroot() is not None
+    assert ElementTree.parse(checkout / "out" / "comparison.xml").getroot() is not None
 
 
 def test_a_worsened_model_fails_and_is_named(checkout):
@@ -155,7 +162,7 @@ def test_a_worsened_model_fails_and_is_named(checkout):
     assert any(line.startswith("::error") and "mine" in line for line in done.stdout.splitlines())
     assert "mine" in summary.read_text()
     moved = subprocess.run(
-        [sys.executable, str(ROOT / ".ci" / "scores_moved.py"), str(checkout / "gate" / "comparison.json")],
+        [sys.executable, str(ROOT / ".ci" / "scores_moved.py"), str(checkout / "out" / "comparison.json")],
         capture_output=True,
         text=True,
     )
@@ -171,8 +178,44 @@ def test_a_failed_model_is_incomplete_unless_allowed(checkout):
 
 def test_another_question_and_bad_settings_have_their_codes(checkout):
     assert gate(checkout, PROMPTS="256").returncode == 3
-    assert gate(checkout, MARGIN="lots", OUT="out2").returncode == 2
+    assert gate(checkout, MARGIN="lots").returncode == 2
     assert gate(checkout, SUITE="none.toml").returncode == 2
+    output = checkout / "output.txt"
+    done = gate(checkout, BASELINE="", GITHUB_OUTPUT=str(output))
+    assert (done.returncode, output.read_text()) == (2, "exit-code=2\n")
+    assert "BASELINE is empty" in done.stderr
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Run the script with a word for a switch and an `icl-bench` that prints what it is given."""
+    tool = tmp_path / "icl-bench"
+    tool.write_text('#!/bin/sh\necho "$@"\n')
+    tool.chmod(0o755)
+
+    def run(word: str) -> subprocess.CompletedProcess[str]:
+        given = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SUITE": "s", "BASELINE": "b", "ALLOW_MISSING": word}
+        script = ["bash", str(ROOT / "action" / "gate.sh")]
+        return subprocess.run(script, env=given, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+@pytest.mark.parametrize("word", ["true", "TRUE", "True", "yes", "Yes", "on", "ON", "1", "y", "t", " true ", "true\n"])
+def test_words_that_switch_on(arguments, word):
+    assert "--allow-missing" in arguments(word).stdout
+
+
+@pytest.mark.parametrize("word", ["false", "FALSE", "no", "off", "Off", "0", "n", "f", "", " "])
+def test_words_that_switch_off(arguments, word):
+    assert arguments(word).stdout == "gate s --baseline b --out results/gate\n"
+
+
+@pytest.mark.parametrize("word", ["maybe", "2", "truee", "nope", "-1", "--json"])
+def test_any_other_word_for_a_switch_is_refused(arguments, word):
+    done = arguments(word)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"allow-missing: expected true or false (or yes, no, on, off, 1, 0), got '{word}'" in done.stderr
 
 
 def test_the_committed_baseline_is_of_quick_and_the_changelog_knows_it():

@@ -84,6 +84,16 @@ def look(path: Path, base: StoredLosses, head: StoredLosses, settings: NightlySe
     return Nightly(path, base.folder, head.folder, state, found, tonight, recorded, settings.allow_missing)
 
 
+def check_before(path: Path, base: StoredLosses, settings: NightlySettings) -> None:
+    """Raise what `look` would of the state and of BASE, before HEAD has answered the prompts of BASE."""
+    with held(path):
+        earlier = read_state(path)
+    if earlier is not None:
+        _check_settings(path, earlier, base, settings)
+        _check_direction(earlier, base)
+        _check_fresh(path, earlier, base.sets)
+
+
 def _new_state(base: StoredLosses, head: StoredLosses, settings: NightlySettings) -> NightlyState:
     manifest = head.manifest
     return NightlyState(
