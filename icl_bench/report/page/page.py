@@ -11,6 +11,7 @@ from icl_bench.report import wording
 from icl_bench.report.page import assets, payload, report_sections, sections
 from icl_bench.report.page.headline import NamedRun, breakdown_table, kappas, score_table
 from icl_bench.report.page.risks import read_risks
+from icl_bench.report.page.scoreboard import scoreboards
 from icl_bench.scores.summary import Summary
 
 
@@ -60,12 +61,13 @@ def _named(summaries: Sequence[Summary]) -> list[NamedRun]:
 
 def _sections(runs: Sequence[NamedRun], tables: Mapping[str, Any]) -> Iterator[PageSection]:
     """Yield the sections of the page in order."""
+    yield PageSection("skill", "Skill", "skill", {"runs": scoreboards(runs)})
+    yield PageSection("map", "Where each model breaks", "map", {}, drawn=True)
+    yield PageSection("severity", "Against severity", "severity", {}, drawn=True)
+    yield PageSection("size", "Against context size", "size", {}, drawn=True)
     cards, overlay = sections.run_cards(runs), list(sections.overlay(runs))
     yield PageSection("run", "What was run", "run", {"cards": cards, "overlay": overlay})
-    yield PageSection("headline", "Run-level scores", "headline", _headline(runs))
-    yield PageSection("severity", "Risk against severity", "severity", {}, drawn=True)
-    yield PageSection("size", "Risk against context size", "size", {}, drawn=True)
-    yield PageSection("map", "Models and shifts at a glance", "map", {}, drawn=True)
+    yield PageSection("headline", "Other run-level scores", "headline", _headline(runs))
     distances = [sections.resemblance(run, held["references"]) for run, held in zip(runs, tables["runs"], strict=True)]
     yield PageSection("resemblance", "Which algorithm is it?", "resemblance", {"tables": list(filter(None, distances))})
     interactions = score_table(runs, "interaction", "point")

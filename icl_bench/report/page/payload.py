@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from icl_bench.arrays import Array
+from icl_bench.rendering.dial_names import dial_names
+from icl_bench.rendering.looks import looks
 from icl_bench.report.page.packing import packed
 from icl_bench.report.page.risks import Interval, Risks
+from icl_bench.report.page.skills import skills
 from icl_bench.report.records import RUN
 from icl_bench.report.sections import headline
 from icl_bench.scores.metric_wording import plot_text
@@ -64,7 +67,14 @@ def tables(summaries: Sequence[Summary], risks: Sequence[Risks]) -> dict[str, An
     """Return what tables, maps and the plot against severity need, and every table that can be downloaded."""
     names = run_names(summaries)
     runs = [_run(*each) for each in zip(names, summaries, risks, strict=True)]
-    return {"fields": FIELDS, "ofPoint": OF_POINT, "ofEntry": OF_ENTRY, "runs": runs}
+    found = looks(model for summary in summaries for model in summary.models)
+    return {
+        "fields": FIELDS,
+        "ofPoint": OF_POINT,
+        "ofEntry": OF_ENTRY,
+        "looks": {model: (look.colour, look.mark) for model, look in found.items()},
+        "runs": runs,
+    }
 
 
 def curves(risks: Sequence[Risks]) -> dict[str, Any]:
@@ -103,6 +113,9 @@ def _run(name: str, summary: Summary, risks: Risks) -> dict[str, Any]:
         "points": [rounded({field: row.get(field) for field in OF_POINT}) for row in rows[::width]] if width else [],
         "entries": {field: [rounded(row.get(field)) for row in rows] for field in OF_ENTRY},
         "base": None if summary.base is None else 0,
+        "skill": skills(summary),
+        "dials": dial_names(summary.manifest.scenarios, summary.manifest.suite_text),
+        "metricTitle": plot_text(summary.roles, summary.metric),
         "riskMetric": risks.metric,
         "riskTitle": plot_text(summary.roles, risks.metric),
         "riskCanBeNegative": summary.roles.can_be_negative(risks.metric),

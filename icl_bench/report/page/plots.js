@@ -1,6 +1,5 @@
 // Plots that are drawn when they come into view, and again when something that they show has changed.
 
-const MOST_BANDS = 20;  // more intervals on top of each other show nothing
 const drawings = [];  // {element, draw, seen, stale}
 const inPrint = { on: false };
 
@@ -71,85 +70,6 @@ function axis(title, options) {
     title: { text: title, standoff: 8 }, gridcolor: themeColor("--grid"), linecolor: themeColor("--line"),
     zeroline: false, ticks: "outside", tickcolor: themeColor("--line"), automargin: true, ...options,
   };
-}
-
-// Returns whether values stand on a logarithmic axis: as asked for, never where they may be negative.
-function onLog(box) {
-  return box.checked && !tables.runs.some((run) => run.riskCanBeNegative);
-}
-
-// Decades alone are labelled where there are several.
-function valueAxis(range, log) {
-  const decades = log && range.high / range.low > 50 ? { dtick: 1 } : {};
-  return axis(riskTitle(), { type: log ? "log" : "linear", range: axisRange(range, log), exponentformat: "power", ...decades });
-}
-
-// Returns the traces of one curve: its interval as a filled outline, then its line with markers, hollow where a median.
-// Each has an id of its own: else Plotly leaves the old line of a trace whose number an interval takes.
-function curveTraces(points, look, bands, range) {
-  const traces = [];
-  if (bands) traces.push(...bandTrace(points, look, range));
-  traces.push({
-    uid: `line-${look.id}`, type: "scatter", mode: look.mode ?? "lines+markers", x: points.map((point) => point.x),
-    y: points.map((point) => point.value), text: points.map((point) => point.text), customdata: [look.name],
-    hovertemplate: "%{text}<extra></extra>", line: { color: look.color, width: look.width ?? 1.8, dash: look.dash },
-    marker: {
-      color: look.color, size: 7,
-      symbol: points.map((point) => (point.median ? `${look.symbol}-open` : look.symbol)),
-    },
-  });
-  return traces;
-}
-
-function bandTrace(points, look, range) {
-  const x = [], y = [];
-  let part = [];
-  const close = () => {
-    if (part.length > 1) {
-      x.push(...part.map((point) => point.x), ...part.map((point) => point.x).reverse(), null);
-      y.push(...part.map((point) => clipped(point.high, range)), ...part.map((point) => clipped(point.low, range)).reverse(), null);
-    }
-    part = [];
-  };
-  for (const point of points) {
-    if (point.low === null || point.high === null) close(); else part.push(point);
-  }
-  close();
-  if (x.length === 0) return [];
-  return [{ uid: `band-${look.id}`, type: "scatter", mode: "none", x, y, fill: "toself", fillcolor: faint(look.color), hoverinfo: "skip" }];
-}
-
-function clipped(value, range) {
-  return Math.min(Math.max(value, range.low), range.high);
-}
-
-function faint(color) {
-  const [red, green, blue] = [1, 3, 5].map((start) => parseInt(color.slice(start, start + 2), 16));
-  return `rgba(${red},${green},${blue},0.16)`;
-}
-
-// Returns what the value axis spans: all values with a little room; on a log scale positive ones alone.
-function valueRange(curvesShown, log) {
-  const values = curvesShown.flat().map((point) => point.value).filter((value) => value !== null && (!log || value > 0));
-  if (values.length === 0) return { low: log ? 0.1 : 0, high: 1 };
-  const least = Math.min(...values), most = Math.max(...values);
-  if (log) return { low: least / 1.5, high: most * 1.5 };
-  const room = (most - Math.min(0, least)) * 0.05 || 1;
-  return { low: Math.min(0, least), high: most + room };
-}
-
-function axisRange(range, log) {
-  return log ? [Math.log10(range.low), Math.log10(range.high)] : [range.low, range.high];
-}
-
-function modelLook(model) {
-  return { id: model.index, name: model.name, color: themeColor(`--line-${model.color}`), symbol: model.symbol, dash: model.dash };
-}
-
-// The Bayes lines of runs on the same prompts are one line.
-function bayesLook(number, count) {
-  const name = count > 1 ? `Bayes risk, ${tables.runs[number].name}` : "Bayes risk";
-  return { id: `bayes-${number}`, name, color: themeColor("--bayes"), symbol: "circle", dash: DASHES[number % DASHES.length], width: 2.6, mode: "lines" };
 }
 
 function fill(select, options, selected) {

@@ -12,7 +12,7 @@ from icl_bench.report.section import Content
 from icl_bench.report.section_catalogue import all_sections
 from icl_bench.scores.curves import Curve
 
-OWN_FORMS = ("headline", "scores", "breakdowns", "agreement", "gap", "interaction", "curves", "failures")
+OWN_FORMS = ("skill", "headline", "scores", "breakdowns", "agreement", "gap", "interaction", "curves", "failures")
 """Sections that the page draws, or shows with all runs in one table."""
 
 

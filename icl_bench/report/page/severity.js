@@ -1,13 +1,38 @@
-// Risk against severity: one scenario at a time, with the unshifted point where its dial has one.
+// A score against severity: one scenario at a time, with the unshifted point where its dial has one.
 
 function startSeverity() {
-  const select = document.getElementById("severity-scenario");
-  const log = document.getElementById("severity-log"), bands = document.getElementById("severity-bands");
-  const update = registerPlot("severity-plot", (element) => drawSeverity(element, select.value, onLog(log), bands.checked));
+  const [select, metric, log, bands, whole] = ["scenario", "metric", "log", "bands", "whole"].map((name) => document.getElementById(`severity-${name}`));
+  const update = registerPlot("severity-plot", (element) => {
+    drawSeverity(element, select.value, scoreKinds()[metric.value], onLog(log), log.checked, bands.checked, whole.checked);
+    for (const box of [log, whole]) box.disabled = box === whole && metric.value === "skill";
+  });
   const shifted = scenarioNames().filter((name) => severityNames(name).some((label) => label !== ""));
   fill(select, (shifted.length ? shifted : scenarioNames()).map((name) => [name, name]));
-  for (const control of [select, log, bands]) control.addEventListener("change", update);
+  fill(metric, Object.entries(scoreKinds()).map(([name, kind]) => [name, kind.name]));
+  for (const control of [select, metric, log, bands, whole]) control.addEventListener("change", update);
   follow(update);
+}
+
+// Returns what can be drawn against severity: {name, title, isSkill, at(run, point, column), reference(run, kind, point)}.
+function scoreKinds() {
+  const kinds = {}, run = tables.runs[0];
+  const ofEntry = (held) => (each, point, column) => {
+    const from = held(each), at = point * each.models.length + column;
+    return point < 0 ? null : { value: from.value[at], low: from.low[at], high: from.high[at], median: from.median?.[at] ?? 0 };
+  };
+  if (tables.runs.some(hasSkill)) kinds.skill = { name: "skill", title: skillTitle(), isSkill: true, at: skillAt, reference: () => null };
+  if (run.riskMetric) {
+    const ends = (value) => ({ value, low: null, high: null, median: 0 });
+    const bayes = (each, point) => ({ value: each.bayes.value[point], low: each.bayes.low[point], high: each.bayes.high[point], median: each.bayes.median[point] });
+    kinds.risk = {
+      name: run.riskMetric.replaceAll("_", " "), title: plotlyText(run.riskTitle || "risk"), at: ofEntry((each) => each.risk),
+      reference: (each, kind, point) => (point < 0 ? null : kind === "bayes" ? bayes(each, point) : ends(each.points[point].zero_risk ?? null)),
+    };
+  }
+  if (run.metric && run.metric !== run.riskMetric) {
+    kinds.metric = { name: run.metric.replaceAll("_", " "), title: plotlyText(run.metricTitle || run.metric), at: ofEntry((each) => each.entries), reference: () => null };
+  }
+  return Object.keys(kinds).length ? kinds : { none: { name: "no score", title: "", at: () => null, reference: () => null } };
 }
 
 // Returns the places of a scenario along its dial, the same for every run: [{label, severity, unshifted}].
@@ -15,21 +40,13 @@ function severityPlaces(scenario) {
   const places = new Map();
   for (const run of tables.runs) {
     const own = run.points.filter((point) => point.scenario === scenario);
-    for (const point of own) places.set(point.severity_label, { label: point.severity_label, severity: point.severity, unshifted: point.identity === true });
+    for (const point of own) places.set(point.severity_label, { label: point.severity_label, severity: dialOf(point.severity, point.severity_label), unshifted: point.identity === true });
     const identity = run.manifest.identities[scenario];
-    if (run.base !== null && !own.some((point) => point.identity)) {
-      const severity = identity === undefined ? null : Number(identity);
-      places.set("", { label: "", severity, unshifted: true });
-    }
+    if (run.base !== null && !own.some((point) => point.identity)) places.set("", { label: "", severity: dialOf(null, identity), unshifted: true });
   }
-  const ordered = [...places.values()];
-  const numeric = ordered.every((place) => Number.isFinite(place.severity));
-  const dial = (place) => place.severity ?? (place.unshifted ? -Infinity : 0);
-  return { numeric, places: ordered.every((place) => place.severity !== null) ? ordered.sort((one, other) => dial(one) - dial(other)) : unshiftedFirst(ordered) };
-}
-
-function unshiftedFirst(places) {
-  return [...places.filter((place) => place.unshifted), ...places.filter((place) => !place.unshifted)];
+  const ordered = [...places.values()], numeric = ordered.every((place) => place.severity !== null);
+  if (numeric) return { numeric, places: ordered.sort((one, other) => one.severity - other.severity || 0) };
+  return { numeric, places: [...ordered.filter((place) => place.unshifted), ...ordered.filter((place) => !place.unshifted)] };
 }
 
 function pointAt(run, scenario, place) {
@@ -37,64 +54,86 @@ function pointAt(run, scenario, place) {
   return index < 0 && place.unshifted && run.base !== null ? run.base : index;
 }
 
-function drawSeverity(element, scenario, log, bands) {
+function placeName(place) {
+  if (!place.unshifted) return place.label;
+  return `${place.label || (Number.isFinite(place.severity) ? short(place.severity) : "")} unshifted`.trim();
+}
+
+function drawSeverity(element, scenario, kind, log, logX, bands, whole) {
   const { numeric, places } = severityPlaces(scenario);
-  const logX = log && numeric && places.every((place) => place.severity > 0);
-  const x = places.map((place, index) => (numeric ? place.severity : index));
-  const name = (place) => place.unshifted ? `${place.severity ?? ""} unshifted`.trim() : place.label;
-  const curve = (run, held, width, column, who) => places.flatMap((place, index) => {
-    const point = pointAt(run, scenario, place);
-    const at = point * width + column, value = point < 0 ? null : held.value[at];
-    if (value === null) return [];
-    const text = plotlyText(`${who}\n${scenario} ${name(place)}: ${withInterval(value, held.low[at], held.high[at])}${held.median[at] ? " median" : ""}`).replace("\n", "<br>");
-    return [{ x: x[index], value, low: held.low[at], high: held.high[at], median: held.median[at] === 1, text, place: index }];
+  const x = numeric ? severityPositions(places.map((place) => place.severity), logX) : places.map((_, index) => index);
+  const curve = (number, who, read) => {
+    const run = tables.runs[number];
+    return places.flatMap((place, index) => {
+      const point = pointAt(run, scenario, place), found = read(run, kind.isSkill && place.unshifted ? -1 : point);
+      if (!found || found.value === null || (point < 0 && !kind.isSkill)) return [];
+      const said = kind.isSkill ? skillLines(found) : [withInterval(found.value, found.low, found.high) + (found.median ? " median" : "")];
+      return [{ ...found, median: found.median === 1, x: x[index], place: index, text: [who, `${scenario} ${placeName(place)}`, ...said].map(plotlyText).join("<br>") }];
+    });
+  };
+  const ofModel = (model) => curve(model.run, model.name, (run, point) => (kind.isSkill && !hasSkill(run) ? null : kind.at(run, point, model.column)));
+  const references = referenceLines((number, reference, name) => {
+    const who = tables.runs.length > 1 ? `${name}, ${tables.runs[number].name}` : name;
+    const own = curve(number, who, (run, point) => kind.reference(run, reference, point));
+    const model = models.find((each) => each.run === number && each.reference === reference);
+    return own.length || !model ? own : ofModel(model);
   });
-  const shown = chosenModels().map((model) => ({
-    look: modelLook(model),
-    points: curve(tables.runs[model.run], tables.runs[model.run].risk, tables.runs[model.run].models.length, model.column, model.name),
-  }));
-  const bayes = distinct(tables.runs.map((run, number) => ({ number, points: curve(run, run.bayes, 1, 0, `Bayes risk, ${run.name}`) })));
-  const lines = [...shown, ...bayes.map(({ number, points }) => ({ look: bayesLook(number, bayes.length), points }))];
-  const range = valueRange(lines.map((line) => line.points), log);
+  const shown = plainModels().map((model) => ({ look: modelLook(model), points: ofModel(model) }));
+  const lines = [...references, ...shown];
+  const range = kind.isSkill ? { low: -1.06, high: 1.06, bottom: -Infinity, top: Infinity } : valueRange(lines, log, whole);
   const withBands = bands && shown.length <= MOST_BANDS;
-  show(element, lines.flatMap((line) => curveTraces(line.points, line.look, withBands, range)), {
-    uirevision: `${scenario} ${log}`,
-    xaxis: axis(plotlyText(`severity of ${scenario}`), {
-      type: logX ? "log" : "linear", tickvals: x, ticktext: places.map((place) => plotlyText(name(place)).replace(" unshifted", "<br>unshifted")),
-    }),
-    yaxis: valueAxis(range, log),
+  const value = kind.isSkill ? axis(kind.title, { range: axisRange(range, false), dtick: 0.5 }) : valueAxis(kind.title, range, log);
+  show(element, lines.flatMap((line) => curveTraces(line, withBands, range)), {
+    uirevision: `${scenario} ${kind.name} ${log} ${whole}`, xaxis: severityTicks(element, scenario, places, x), yaxis: value,
+    ...(kind.isSkill ? { shapes: skillShapes() } : {}),
   });
-  tellSeverity(scenario, numeric, bands && !withBands, shown);
-  valuesTable(document.getElementById("severity-values"), ["", ...places.map(name)], () => lines.map((line) => [
+  tellSeverity(scenario, { numeric, hidden: bands && !withBands, lines: shown, beyond: countBeyond(lines, range), kind });
+  valuesTable(document.getElementById("severity-values"), ["", ...places.map(placeName)], () => lines.map((line) => [
     line.look.name,
     ...places.map((_, index) => {
       const point = line.points.find((candidate) => candidate.place === index);
-      return point ? withInterval(point.value, point.low, point.high) : "-";
+      if (!point) return "-";
+      return kind.isSkill ? skillLines(point)[0].replace("skill ", "") : withInterval(point.value, point.low, point.high);
     }),
   ]));
 }
 
-function distinct(lines) {
-  const seen = new Set();
-  return lines.filter(({ points }) => {
-    const key = JSON.stringify(points.map((point) => [point.x, point.value]));
-    if (points.length === 0 || seen.has(key)) return false;
-    seen.add(key);
-    return true;
+// 1 and 0 of skill are there whether or not the runs have models that stand on them.
+function skillShapes() {
+  const line = { type: "line", xref: "paper", x0: 0, x1: 1, layer: "below", line: { color: themeColor("--line"), width: 1 } };
+  return [0, 1].map((value) => ({ ...line, y0: value, y1: value }));
+}
+
+function severityTicks(element, scenario, places, x) {
+  const texts = places.map((place) => plotlyText(shortened(placeName(place), 24)).replace(" unshifted", "<br>unshifted"));
+  const width = Math.max((inPrint.on ? 660 : element.clientWidth) - 100, 120);
+  const ticks = shownTicks(x, texts, places.findIndex((place) => place.unshifted), width);
+  const span = Math.max(...x) - Math.min(...x) || 1, dial = tables.runs.map((run) => run.dials[scenario]).find(Boolean);
+  return axis(plotlyText(dial ? `${scenario}: ${dial}` : `severity of ${scenario}`), {
+    type: "linear", tickvals: ticks.map((index) => x[index]), ticktext: ticks.map((index) => texts[index]), tickangle: 0,
+    range: [Math.min(...x) - 0.04 * span, Math.max(...x) + 0.04 * span],
   });
 }
 
-function riskTitle() {
-  return plotlyText(tables.runs[0].riskTitle || "risk");
+function tellSeverity(scenario, { numeric, hidden, lines, beyond, kind }) {
+  const points = tables.runs.flatMap((run) => run.points.filter((point) => point.scenario === scenario));
+  const sizes = new Set(points.map((point) => point.context_size).filter((size) => size !== null));
+  const thin = kind.isSkill ? "Grey: Bayes at 1, predicting zero at 0." : "Thin grey: Bayes, and dotted predicting zero.";
+  const lacking = tables.runs.filter((run) => kind.isSkill && !hasSkill(run)).map((run) => ` ${run.name}: ${run.skill.note}.`).join("");
+  const text = `After ${[...sizes].join(", ")} examples. ${thin} Shaded: 95% intervals.`
+    + (kind.isSkill ? "" : " Hollow: median, where no mean exists.") + (numeric ? "" : " Severities are set at equal distances.")
+    + beyondRemark(beyond) + bandRemark(hidden) + lacking + (kind.isSkill ? leftOutRemark(scenario) : "");
+  document.getElementById("severity-caption").textContent = lines.some((line) => line.points.length) ? text : `No model that is chosen has a number here.${lacking}`;
 }
 
-function bandRemark(hidden) {
-  return hidden ? ` Intervals are drawn for at most ${MOST_BANDS} models at once; hover shows them.` : "";
-}
-
-function tellSeverity(scenario, numeric, hidden, lines) {
-  const sizes = new Set(tables.runs.flatMap((run) => run.points.filter((point) => point.scenario === scenario).map((point) => point.context_size)));
-  const text = `After ${[...sizes].join(", ")} examples. Thick line: Bayes risk. Shaded: 95% intervals. Hollow: median, where no mean exists.`
-    + (numeric ? "" : " Severities are set at equal distances.") + bandRemark(hidden);
-  document.getElementById("severity-caption").textContent = lines.some((line) => line.points.length) ? text : "No model that is chosen has a number here.";
+function leftOutRemark(scenario) {
+  const said = new Set();
+  for (const run of tables.runs.filter(hasSkill)) {
+    run.points.forEach((point, index) => {
+      if (point.scenario !== scenario || point.identity) return;
+      const found = run.models.map((_, column) => skillAt(run, index, column));
+      if (found.every(({ value }) => value === null) && found[0]?.message) said.add(` ${point.severity_label} has none: ${found[0].message}.`);
+    });
+  }
+  return [...said].join("");
 }

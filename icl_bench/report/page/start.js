@@ -36,9 +36,9 @@ async function start() {
   await runPlotly();
   performance.mark("plotly");
   startPrinting();
+  startMap();
   startSeverity();
   startSizes();
-  startMap();
   drawings[0].draw(drawings[0].element);
   drawings[0].stale = false;
   window.iclBench.ready = performance.now();
