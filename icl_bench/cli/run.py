@@ -14,7 +14,7 @@ from icl_bench.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from icl_bench.shipped import suite_file
 
 if TYPE_CHECKING:
-    from icl_bench.run.suite_run import Run
+    from icl_bench.results import Run
 
 
 @guarded

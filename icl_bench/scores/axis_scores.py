@@ -14,7 +14,7 @@ import numpy as np
 
 from icl_bench.errors import TableError
 from icl_bench.places import Place
-from icl_bench.scores.narrowing import NarrowedLosses
+from icl_bench.scores.narrowing import ShownLosses
 from icl_bench.scores.prompt_rows import Absence, Quantity, RiskColumns, RiskPoint, prompt_rows, read_points
 from icl_bench.scores.records import GAP, INTERACTION, POINT, RunScore, RunScores
 from icl_bench.scores.terms import (
@@ -47,7 +47,7 @@ def run_scores(folder: Path, narrowed: Manifest | None = None) -> RunScores:
         if any((folder / "losses").glob("*.parquet")):
             raise
         return RunScores(None, "", (), "no run-level scores: the losses of this run were not kept")
-    return scores_of(losses if narrowed is None else NarrowedLosses(losses, narrowed))
+    return scores_of(losses if narrowed is None else ShownLosses(losses, narrowed))
 
 
 def scores_of(losses: StoredLosses) -> RunScores:

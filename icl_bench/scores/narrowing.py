@@ -45,7 +45,7 @@ class Narrowing:
         return not self.models and not self.scenarios
 
 
-class NarrowedLosses:
+class ShownLosses:
     """The losses of some models under some scenarios, and without any shift."""
 
     def __init__(self, losses: StoredLosses, manifest: Manifest) -> None:

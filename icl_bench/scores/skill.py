@@ -14,7 +14,7 @@ import numpy as np
 
 from icl_bench.errors import TableError
 from icl_bench.places import Place
-from icl_bench.scores.narrowing import NarrowedLosses
+from icl_bench.scores.narrowing import ShownLosses
 from icl_bench.scores.skill_basis import SkillColumns, axis_of, choose_basis, is_shifted
 from icl_bench.scores.skill_cells import PlaceSkills, place_skills
 from icl_bench.scores.skill_means import SkillSum
@@ -38,7 +38,7 @@ def run_skills(folder: Path, narrowed: Manifest | None = None) -> Skills:
         if any((folder / "losses").glob("*.parquet")):
             raise
         return Skills("", (), (), (), "no skill: the losses of this run were not kept")
-    return skills_of(losses if narrowed is None else NarrowedLosses(losses, narrowed))
+    return skills_of(losses if narrowed is None else ShownLosses(losses, narrowed))
 
 
 def skills_of(losses: StoredLosses) -> Skills:

@@ -11,7 +11,7 @@ from icl_bench.report.page.headline import NamedRun
 from icl_bench.report.sections.skill import MEANING, by_skill, left_out_lines
 from icl_bench.report.skill_wording import HELD_AGAINST, ends, rank, signed
 from icl_bench.scores.skill_breaks import breaks, breaks_text
-from icl_bench.scores.skill_records import AXIS, OVERALL, UNSHIFTED, SkillScore
+from icl_bench.scores.skill_records import AXIS, UNSHIFTED, SkillScore
 from icl_bench.tables.model_cards import YARDSTICK, ModelCard
 
 OWN_MEANS = "own: from a file, package or checkpoint folder of the user's, not from the catalogue."
@@ -116,9 +116,7 @@ def _remarks(run: NamedRun, has_skill: bool) -> tuple[str, ...]:
     return (note or "no skill: no model has a number that it could be computed from",)
 
 
-def _rows(
-    run: NamedRun, scores: Sequence[SkillScore], axes: Sequence[str], notes: dict[str, int]
-) -> list[Standing]:
+def _rows(run: NamedRun, scores: Sequence[SkillScore], axes: Sequence[str], notes: dict[str, int]) -> list[Standing]:
     found, manifest = run.summary.skills, run.summary.manifest
     broken, by_axis = breaks(found, manifest), found.of(AXIS)
     unshifted = {model: score for (model, _), score in found.of(UNSHIFTED).items()}
