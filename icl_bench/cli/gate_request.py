@@ -166,7 +166,7 @@ class GateRequest:
         if self.metric is not None and self.metric not in known:
             told = f"--metric {self.metric}: --baseline {self.baseline} holds {', '.join(known)}"
             if self.metric in {spec.label for spec in suite.metrics}:
-                raise NotComparableError(f"{told}; a baseline keeps one loss, chosen by: {self.way_to_a_baseline}")
+                raise NotComparableError(f"{told}; a baseline keeps one loss and what skill needs, chosen by: {self.way_to_a_baseline}")
             raise UsageError(told)
 
     def _check_prompts(self, base: StoredLosses) -> None:
@@ -191,7 +191,9 @@ class GateRequest:
     def _check_sound(self, base: StoredLosses) -> None:
         """Read all that will be compared: TableError where it is damaged."""
         from icl_bench.compare.metric import common_metric
+        from icl_bench.tables.metric_roles import MetricRoles
 
-        column = common_metric(base, base, self.metric)
+        roles = MetricRoles(base.manifest.metric_cards)
+        columns = [common_metric(base, base, self.metric), *([roles.excess] if roles.excess else []), *roles.of_prompts]
         for loss_set in base.sets:
-            base.read(loss_set, [column])
+            base.read(loss_set, list(dict.fromkeys(columns)))

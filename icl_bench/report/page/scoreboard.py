@@ -40,7 +40,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BoardRow:
     """A row of the scoreboard."""
 
     index: int  # of the model among all of the page
@@ -67,8 +67,8 @@ class Scoreboard:
     lead: str
     remarks: tuple[str, ...]
     axes: tuple[str, ...]
-    ranked: tuple[Standing, ...]
-    apart: tuple[Standing, ...]
+    ranked: tuple[BoardRow, ...]
+    apart: tuple[BoardRow, ...]
     notes: tuple[str, ...]  # remarks on rows, numbered from 1
     meaning: str
     explained: tuple[str, ...]
@@ -116,7 +116,7 @@ def _remarks(run: NamedRun, has_skill: bool) -> tuple[str, ...]:
     return (note or "no skill: no model has a number that it could be computed from",)
 
 
-def _rows(run: NamedRun, scores: Sequence[SkillScore], axes: Sequence[str], notes: dict[str, int]) -> list[Standing]:
+def _rows(run: NamedRun, scores: Sequence[SkillScore], axes: Sequence[str], notes: dict[str, int]) -> list[BoardRow]:
     found, manifest = run.summary.skills, run.summary.manifest
     broken, by_axis = breaks(found, manifest), found.of(AXIS)
     unshifted = {model: score for (model, _), score in found.of(UNSHIFTED).items()}
@@ -127,7 +127,7 @@ def _rows(run: NamedRun, scores: Sequence[SkillScore], axes: Sequence[str], note
     for score in scores:
         remark = printable(score.message)
         rows.append(
-            Standing(
+            BoardRow(
                 index=indices[score.model],
                 rank=rank(score),
                 rank_key="" if score.rank_low is None else str(score.rank_low + (score.rank_high or 0) * 1e-6),
