@@ -123,7 +123,7 @@ def test_a_baseline_of_other_questions_is_told_before_the_run(small_suite: Path,
     assert "different questions" in refused("other.toml", "--baseline", base, code=3)
     assert "128 asked" in refused(small_suite, "--baseline", base, "--prompts", 128, code=3)
     assert "seed 0" in refused(small_suite, "--baseline", base, "--seeds", 7, code=3)
-    assert "keeps one loss" in refused(small_suite, "--baseline", base, "--metric", "label_error", code=3)
+    assert "keeps one loss" in refused(small_suite, "--baseline", base, "--metric", "normalised_error", code=3)
     assert "holds squared_error" in refused(small_suite, "--baseline", base, "--metric", "none")
     manifest = json.loads((base / "manifest.json").read_text())
     (base / "manifest.json").write_text(json.dumps({**manifest, "schema_version": 99}))

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from benchmarks.html_report import Size, write_run
 from icl_bench import run_suite
 from icl_bench.errors import UsageError
+from icl_bench.rendering.looks import COLOURS
 from icl_bench.report.page import assets
 from icl_bench.report.page.packing import REACH_STEPS, VALUE_STEPS, ZERO_CODE, packed
 from icl_bench.report.page.page import render
@@ -105,6 +106,21 @@ def shown_rows(page: Page, section: str) -> list[str]:
 
 def lines_drawn(page: Page, plot: str) -> int:
     return page.value(f"document.querySelectorAll('#{plot} .scatterlayer .js-line').length")
+
+
+def drawn(plot: str, lines: int) -> str:
+    return f"document.querySelectorAll('#{plot} .scatterlayer .js-line').length === {lines}"
+
+
+def draw_all(page: Page) -> None:
+    page.value("document.getElementById('all-models').click()")
+
+
+def choose(page: Page, identifier: str, value: str) -> None:
+    page.value(
+        f"(() => {{ const select = document.getElementById('{identifier}'); select.value = '{value}';"
+        " select.dispatchEvent(new Event('change')); })()"
+    )
 
 
 # What the page holds before any script
@@ -207,10 +223,17 @@ def test_opens_without_a_request_and_draws_every_plot(browser, page_file, summar
         page.wait(READY)
         for plot in ("severity-plot", "size-plot", "map-plot"):
             page.seen(plot)
-        assert lines_drawn(page, "severity-plot") == len(summary.models) + 1
-        assert lines_drawn(page, "size-plot") == len(summary.models) + 2
+        learners_and_references = 1 + 1  # the trained model and Bayes; the suite has no `zero`
+        assert lines_drawn(page, "severity-plot") == learners_and_references
+        draw_all(page)
+        page.wait(drawn("severity-plot", len(summary.models)))
+        choose(page, "severity-metric", "risk")  # of predicting zero is known without a model that does
+        page.wait(drawn("severity-plot", len(summary.models) + 1))
+        page.wait(drawn("size-plot", len(summary.models) + 1))
         texts = page.value("[...document.querySelectorAll('#map-plot .ytick text')].map((text) => text.textContent)")
-        assert texts == list(summary.models)
+        ranked = page.value("[...document.querySelectorAll('.scoreboard .name')].map((name) => name.textContent)")
+        assert sorted(texts) == sorted(summary.models)
+        assert [name for name in texts if not name.startswith("bayes")] == ranked[:3]
         assert page.value("document.querySelectorAll('#map-plot .scatterlayer .point').length") > 0
         assert_undisturbed(page)
 
@@ -219,14 +242,13 @@ def test_a_model_toggle_changes_plots_and_tables(browser, page_file, summary):
     with browser.page(page_file) as page:
         page.wait(READY)
         page.seen("severity-plot")
+        draw_all(page)
         before = shown_rows(page, "headline")
         page.value("document.querySelector('#model-list input[data-m=\"2\"]').click()")
         after = shown_rows(page, "headline")
         assert "ols" in before
         assert after == [name for name in before if name != "ols"]
-        page.wait(
-            f"document.querySelectorAll('#severity-plot .scatterlayer .js-line').length === {len(summary.models)}"
-        )
+        page.wait(drawn("severity-plot", len(summary.models) - 1))
         assert "ols" not in shown_rows(page, "resemblance")
         page.value("document.getElementById('no-models').click()")
         assert shown_rows(page, "headline") == []
@@ -238,9 +260,11 @@ def test_hover_says_the_value_and_its_interval(browser, page_file, summary):
     with browser.page(page_file) as page:
         page.wait(READY)
         page.seen("severity-plot")
+        draw_all(page)
+        choose(page, "severity-metric", "risk")
         texts = page.value("document.getElementById('severity-plot').data.flatMap((trace) => trace.text ?? [])")
         [said] = [text for text in texts if text.startswith("averaging<br>covariate/scale 2")]
-        numbers = [float(number) for number in re.findall(r"[\d.]+", said.partition(":")[2])]
+        numbers = [float(number) for number in re.findall(r"[\d.]+", said.rpartition("<br>")[2])]
         rows = squared_errors(summary)
         [point] = [p for p in summary.points if (p.place.scenario, p.place.label) == ("covariate/scale", "2")]
         expected = rows.get(point.place, "averaging", "squared_error", 6)
@@ -290,10 +314,10 @@ def test_dark_as_the_system_prefers_and_as_the_button_says(browser, page_file):
     with browser.page(page_file, dark=True) as page:
         page.wait(READY)
         assert page.value(paper) == "rgb(20, 23, 26)"
+        page.seen("severity-plot")
         dark = page.value("document.getElementById('severity-plot').layout.font.color")
         page.value("document.getElementById('theme').click()")
         assert page.value(paper) == "rgb(255, 255, 255)"
-        page.seen("severity-plot")
         page.wait(f"document.getElementById('severity-plot').layout.font.color !== '{dark}'")
 
 
@@ -318,7 +342,7 @@ def test_texts_have_the_contrast_of_wcag_aa():
         for ground in ("near", "zero", "none"):
             assert contrast(colors["ink"], colors[ground]) >= 4.5
             assert contrast(colors["quiet"], colors[ground]) >= 4.5
-        for number in range(8):
+        for number in range(COLOURS):
             assert contrast(colors[f"line-{number}"], colors["paper"]) >= 3.0
 
 
@@ -465,17 +489,14 @@ def test_several_runs_are_laid_over_each_other(browser, tmp_path):
         assert by_name["run (1): learner-00"][0] == by_name["run (2): learner-00"][0]
         assert by_name["run (1): learner-00"][1] != by_name["run (2): learner-00"][1]
         # a scenario that one run lacks shows the other's lines alone
-        page.value(
-            "(() => { const select = document.getElementById('severity-scenario'); select.value = 'query/shift_01';"
-            " select.dispatchEvent(new Event('change')); })()"
-        )
+        choose(page, "severity-scenario", "query/shift_01")
         page.wait("document.getElementById('severity-plot').layout.xaxis.title.text.includes('query')")
-        drawn = page.value(
+        long = page.value(
             "document.getElementById('severity-plot').data"
             ".filter((trace) => trace.mode === 'lines+markers' && trace.x.length > 1)"
             ".map((trace) => trace.customdata[0])"
         )
-        assert drawn == [f"run (1): learner-0{number}" for number in range(3)]
+        assert long == [f"run (1): learner-0{number}" for number in range(3)]
         assert_undisturbed(page)
 
 
@@ -488,7 +509,10 @@ def test_a_run_in_which_all_failed_says_why(browser, tmp_path):
             page.seen(plot)
         assert "No model has a number" in page.value("document.getElementById('run').textContent")
         assert "<img src=x onerror=alert(1)> & more" in page.value("document.getElementById('troubles').textContent")
-        assert "No model" in page.value("document.getElementById('severity-caption').textContent")
+        assert page.value("document.querySelector('.scoreboard td.overall b').textContent") == "-1"  # no answer at all
+        page.seen("severity-plot")
+        choose(page, "severity-metric", "risk")
+        page.wait("document.getElementById('severity-caption').textContent.includes('No model')")
         assert_undisturbed(page)
 
 
@@ -497,7 +521,7 @@ def test_a_run_without_losses_says_that_it_has_no_scores(browser, tmp_path):
     with browser.page(written(tmp_path, summary)) as page:
         page.wait(READY)
         assert summary.run_scores.note in page.value("document.getElementById('headline').textContent")
-        assert lines_drawn(page, "severity-plot") == 4
+        assert lines_drawn(page, "severity-plot") == 3 + 2  # with Bayes and predicting zero
 
 
 def test_a_browser_that_cannot_inflate_keeps_the_tables(browser, page_file):
@@ -541,6 +565,7 @@ def test_a_metric_that_may_be_negative_is_drawn_as_it_is(browser, tmp_path):
         page.wait(READY)
         for plot in ("severity-plot", "size-plot", "map-plot"):
             page.seen(plot)
+        draw_all(page)
         for plot in ("severity-plot", "size-plot"):
             assert page.value(f"document.getElementById('{plot}').layout.yaxis.type") == "linear"
             assert page.value(f"document.getElementById('{plot}').layout.yaxis.title.text") == "Surprise [nat]"
