@@ -296,8 +296,8 @@ def test_a_fixed_rotation_leaves_every_prompt_its_own_and_has_an_interval(run: R
         label = SETS[PUBLIC[name]].place.scenario
         (cluster_size,) = {held.cluster_size for held in open_losses(run.path).sets if held.place.scenario == label}
         assert cluster_size == 1
-        rows = scores[(scores.scenario == label) & (scores.metric == "squared_error") & (scores.context_size == 10)]
-        (row,) = rows[rows.model == "averaging"].to_dict("records")
+        rows = scores[(scores.scenario == label) & (scores.metric == "squared_error") & (scores.context_size == 5)]
+        (row,) = rows[rows.model == "ols"].to_dict("records")
         assert row["ci_low"] < row["mean"] < row["ci_high"]
 
 
