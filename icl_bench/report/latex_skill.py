@@ -28,7 +28,8 @@ def skill_table(summary: Summary, notes: Sequence[str]) -> Iterator[str]:
     yield from map(latex_comment, notes)
     yield r"\begin{table}"
     yield r"\centering\small"
-    yield rf"\caption[Skill under shift]{{{latex(_caption(summary))}}}"
+    yield r"\setlength{\belowcaptionskip}{6pt}"
+    yield rf"\caption[Skill under shift]{{{latex(_caption(summary)).replace(' -1 ', ' $-1$ ')}}}"
     yield rf"\label{{tab:skill-{_label(summary.manifest.suite)}}}"
     yield rf"\begin{{tabular}}{{l{'r' * len(columns)}cc}}"
     yield r"\toprule"
