@@ -1,6 +1,6 @@
 """Makes docs/statistics.md: what each function of icl_bench.statistics computes, and how often it errs.
 
-python -m evidence.operating_characteristics [--repetitions 250] [--out docs/statistics.md]
+python -m evidence.operating_characteristics [--repetitions 1000] [--out docs/statistics.md]
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def page(repetitions: int, workers: int = 2) -> str:
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=250)
+    parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=PAGE)
     arguments = parser.parse_args()
