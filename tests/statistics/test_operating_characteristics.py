@@ -24,6 +24,8 @@ from evidence.comparison_simulations import (
 from evidence.nightly_simulations import ALPHA, CELLS, MARGIN, NIGHTS, bank, first_alarms, one_cell_worse
 from evidence.operating_characteristics import PAGE, TABLES, four_worse, power_table
 from evidence.paired_losses import Lognormal, LossLaw, RatioOfSquares, SquaredNormal, family
+from evidence.skill_coverage import Cell, with_shared_draws
+from evidence.skill_coverage import coverage as skill_coverage
 from evidence.statistics_page import PAGE_TEXT
 
 SKEWED = Lognormal(2.0)
@@ -99,6 +101,19 @@ def test_changes_over_clusters_cover(clusters: int) -> None:
     found = clustered_coverage(4.0, 17, 600, clusters)
     for name in ("log mean", "change in the gate"):
         assert 0.91 <= found[name].value <= (0.98 if name == "log mean" else 1.0), name
+
+
+@pytest.mark.parametrize("clusters", [4, 16])
+def test_skill_over_clusters_that_share_draws_covers(clusters: int) -> None:
+    rng = np.random.default_rng(25)
+    best, noise = rng.standard_normal((1024, 1)), rng.standard_normal((1024, 3))
+    cells = [
+        Cell(f"{scale}", (noise * [0.3, 0.6, 1.2]) ** 2 * scale, best[:, 0] ** 2 * scale, 0.5) for scale in (1.0, 4.0)
+    ]
+    found = skill_coverage(with_shared_draws(cells, 1.0), clusters * 64, 300, clusters, is_sorted=False)
+    least = 0.88 - 3 * (0.88 * 0.12 / found.count) ** 0.5
+    assert (found.cells / found.count).min() >= least
+    assert (found.whole / found.count).min() >= least
 
 
 @pytest.mark.parametrize("prompts", [256, 4096])
