@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evidence.comparison_simulations import Pair, paired_changes
+from evidence.comparison_simulations import Pair, drawn_pair
 from icl_bench.arrays import Array, Integers
+from icl_bench.compare.limits import RELATIVE_FLOOR
+from icl_bench.statistics.contrasts import adverse_change
 from icl_bench.statistics.multiplicity import closed_e_values
 from icl_bench.statistics.sequential import LIKELY_RISE, MixtureState
 
@@ -18,25 +20,36 @@ ALPHA = 0.05
 MARGIN = 0.01
 
 
+BATCH = 100
+"""Nights drawn at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """Simulated nights to draw from with replacement: log ratios, standard errors (night,), and degrees."""
+    """Simulated nights of one cell compared by means, to draw from with replacement, and their degrees.
 
-    value: Array
-    stderr: Array
+    Log ratios enter less the charge of one adverse prompt (compare/nightly/gate.py).
+    """
+
+    value: Array  # (night,)
+    stderr: Array  # (night,)
     degrees: float
 
 
 def bank(laws: Pair, seed: int, nights: int, prompts: int) -> Bank:
     """Return `nights` nights of `prompts` prompts without a change; two equal laws also with base and head exchanged.
 
-    The exchange makes the bank's mean exactly 0, so that drawing from a finite bank adds no drift.
+    The exchange makes the bank's mean before the charge exactly 0, so that drawing from a finite bank adds no drift.
     """
-    found = paired_changes(laws, seed, (max(nights // 100, 1), 100), prompts)
-    value, stderr = found.value.ravel(), found.stderr.ravel()
-    if laws[0] == laws[1]:
-        value, stderr = np.concatenate([value, -value]), np.concatenate([stderr, stderr])
-    return Bank(value, stderr, found.degrees)
+    generator = np.random.default_rng(seed)
+    values, errors = [], []
+    for _ in range(max(nights // BATCH, 1)):
+        base, head = drawn_pair(laws, generator, prompts, BATCH, 1)
+        found = adverse_change(base, head, RELATIVE_FLOOR)
+        sides = (1.0, -1.0) if laws[0] == laws[1] else (1.0,)
+        values += [side * found.value - found.charge for side in sides]
+        errors += [found.stderr for _ in sides]
+    return Bank(np.concatenate(values), np.concatenate(errors), prompts - 1.0)
 
 
 def first_alarms(
@@ -61,6 +74,22 @@ def first_alarms(
         for repetition in np.flatnonzero(possible & (first > nights)):
             if closed_e_values(e_log[repetition]).max() >= threshold:
                 first[repetition] = night
+    return first
+
+
+def alarm_nights(estimate: Array, stderr: Array, degrees: float, margin: float, alpha: float) -> Integers:
+    """Return the night of each cell's alarm (cell,), one more than there are nights where none is raised.
+
+    `estimate` and `stderr` (night, cell) are of one state. All cells are there from the first night on.
+    """
+    nights, cells = estimate.shape
+    state, threshold = MixtureState.empty(cells), -math.log(alpha)
+    first = np.full(cells, nights + 1)
+    for night in range(nights):
+        state = state.updated(estimate[night], stderr[night], margin, degrees)
+        e_log = state.log_e()
+        if np.logaddexp.reduce(e_log) - math.log(cells) >= threshold:
+            first = np.where((closed_e_values(e_log) >= threshold) & (first > nights), night + 1, first)
     return first
 
 

@@ -4,8 +4,10 @@
     python -m evidence.skill_coverage results/many --resamples 1000
 
 The run's prompts are taken for the whole truth; a sample is drawn from them with replacement, the same prompts at every
-severity, and its intervals are held against the skill of all. Clusters are groups of 64 prompts of like |b|, drawn
-whole. Ranks are of models that are made: all equal, in groups, or spread.
+severity, and its intervals are held against the skill of all. Clusters of 64 prompts are drawn whole: groups of like
+|b|, which no law makes so extreme; or groups by chance that share a draw, as where a law draws a covariance for each:
+one factor of b^2 and e^2, and one of e^2 alone, at every severity. Ranks are of models that are made: all equal, in
+groups, or spread.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icl_bench.arrays import Array, Integers
 from icl_bench.scores.skill import by_place
@@ -86,12 +89,34 @@ class Tally:
     count: int = 0
 
 
-def coverage(cells: Sequence[Cell], prompts: int, resamples: int, clusters: int = 0, seed: int = 0) -> Tally:
-    """Return how many of `resamples` intervals held the truth; `clusters` of 64 prompts, 0 for independent ones."""
+def with_shared_draws(cells: Sequence[Cell], variation: float, copies: int = 4, seed: int = 0) -> list[Cell]:
+    """Return the cells made of clusters of 64 that share draws, `copies` times as many prompts.
+
+    Of b^2 and e^2 a cluster shares a gamma factor of mean 1 and squared coefficient of variation `variation`; of all
+    models' e^2 it shares another, of a quarter of that.
+    """
+    rng = np.random.default_rng(seed)
+    many = len(cells[0].square) // CLUSTER * CLUSTER
+    rows = np.concatenate([rng.permutation(many) for _ in range(copies)])
+    count = len(rows) // CLUSTER
+    level, harder = (np.repeat(rng.gamma(1.0 / cv, cv, count), CLUSTER) for cv in (variation, variation / 4.0))
+    return [
+        Cell(cell.name, cell.errors[rows] * (level * harder)[:, None], cell.square[rows] * level, cell.weight)
+        for cell in cells
+    ]
+
+
+def coverage(
+    cells: Sequence[Cell], prompts: int, resamples: int, clusters: int = 0, seed: int = 0, is_sorted: bool = True
+) -> Tally:
+    """Return how many of `resamples` intervals held the truth; `clusters` of 64 prompts, 0 for independent ones.
+
+    Clusters are of prompts of like |b| if `is_sorted`, else of prompts that follow each other.
+    """
     rng = np.random.default_rng(seed)
     many, n_models = cells[0].errors.shape
     order = np.arange(many)[None].repeat(len(cells), axis=0)
-    if clusters:
+    if clusters and is_sorted:
         keys = [np.sqrt(cell.square) + 0.3 * rng.standard_normal(many) for cell in cells]
         order = np.stack([np.argsort(key) for key in keys])
     everything = np.arange(many)
@@ -149,32 +174,46 @@ def rank_coverage(count: int, pattern: str, runs: int, prompts: int = 512, seed:
     return held / runs
 
 
-def lines(folder: Path, resamples: int, runs: int) -> Iterator[str]:
+INDEPENDENT, SORTED, SHARED, RANKS = PARTS = ("independent", "sorted", "shared", "ranks")
+FEW, MANY = (4, 16, 64), (256, 1024, 4096)
+
+
+def lines(folder: Path, resamples: int, runs: int, parts: Sequence[str]) -> Iterator[str]:
     """Yield the tables that docs/statistics.md holds."""
     models, cells = read_cells(folder)
-    many = len(cells[0].square)
-    yield f"{len(cells)} cells x {len(models)} models, {many:,} prompts; {resamples} resamples"
+    yield f"{len(cells)} cells x {len(models)} models, {len(cells[0].square):,} prompts; {resamples} resamples"
     yield "| prompts | cells: mean | cells: least | run level: least to most | differences: least to most |"
     yield "|---|---|---|---|---|"
-    plans = [(prompts, 0) for prompts in (256, 1024, 4096)] + [(count * CLUSTER, count) for count in (4, 16, 64)]
     names = np.array(models)
+    if INDEPENDENT in parts:
+        yield from (_row(names, cells, f"{n:,}", coverage(cells, n, resamples)) for n in MANY)
+    if SORTED in parts:
+        for n in FEW:
+            what = f"{n} clusters of 64 of like size"
+            yield _row(names, cells, what, coverage(cells, n * CLUSTER, resamples, n))
+    for variation in (0.25, 1.0) if SHARED in parts else ():
+        made = with_shared_draws(cells, variation)
+        for n in FEW:
+            what = f"{n} clusters of 64 that share draws, CV^2 {variation:g}"
+            yield _row(names, made, what, coverage(made, n * CLUSTER, resamples, n, is_sorted=False))
+    if RANKS in parts:
+        yield ""
+        yield "| models | pattern | all rank intervals hold |"
+        yield "|---|---|---|"
+        for count in (15, 50):
+            for pattern in PATTERNS:
+                yield f"| {count} | {pattern} | {rank_coverage(count, pattern, runs):.3f} |"
+
+
+def _row(names: NDArray[np.str_], cells: Sequence[Cell], what: str, found: Tally) -> str:
     inexact = ~np.isin(names, ["bayes", "zero"])
-    for prompts, clusters in plans:
-        found = coverage(cells, prompts, resamples, clusters)
-        rates, whole, pairs = (part / found.count for part in (found.cells, found.whole, found.pairs))
-        what = f"{clusters} clusters of 64" if clusters else f"{prompts:,}"
-        at = np.unravel_index(int(rates.argmin()), rates.shape)
-        yield (
-            f"| {what} | {rates.mean():.3f} | {rates.min():.3f} ({names[at[1]]}, {cells[at[0]].name})"
-            f" | {whole[inexact].min():.3f} to {whole[inexact].max():.3f}"
-            f" | {pairs[inexact].min():.3f} to {pairs[inexact].max():.3f} |"
-        )
-    yield ""
-    yield "| models | pattern | all rank intervals hold |"
-    yield "|---|---|---|"
-    for count in (15, 50):
-        for pattern in PATTERNS:
-            yield f"| {count} | {pattern} | {rank_coverage(count, pattern, runs):.3f} |"
+    rates, whole, pairs = (part / found.count for part in (found.cells, found.whole, found.pairs))
+    at = np.unravel_index(int(rates.argmin()), rates.shape)
+    return (
+        f"| {what} | {rates.mean():.3f} | {rates.min():.3f} ({names[at[1]]}, {cells[int(at[0])].name})"
+        f" | {whole[inexact].min():.3f} to {whole[inexact].max():.3f}"
+        f" | {pairs[inexact].min():.3f} to {pairs[inexact].max():.3f} |"
+    )
 
 
 def main() -> None:
@@ -183,8 +222,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     asked = parser.parse_args()
-    for line in lines(asked.run, asked.resamples, asked.runs):
+    for line in lines(asked.run, asked.resamples, asked.runs, asked.parts):
         print(line, flush=True)
 
 

@@ -26,7 +26,7 @@ _STANDINGS = {REGRESSION: WORSE, IMPROVEMENT: BETTER, UNDECIDED: UNSURE, NO_WORS
 _LEGEND = (
     "!: a regression (at the headline context size or another); *: an improvement; ?: the 95% interval reaches beyond"
     " the margin, so too noisy to tell; =: equal to the bit. Changes are of the mean risk after the headline number of"
-    " examples (med: of the median, where no mean or no variance exists); each interval is of its cell alone."
+    " examples (cut: of losses that count up to a limit, see above); each interval is of its cell alone."
 )
 
 

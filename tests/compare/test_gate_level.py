@@ -7,6 +7,7 @@ import pytest
 
 from evidence.comparison_simulations import Changes, gate, headline_weights, paired_changes
 from evidence.paired_losses import Lognormal
+from icl_bench.arrays import Array
 from icl_bench.compare.cells import ComparedCell
 from icl_bench.compare.changes import CellChange
 from icl_bench.compare.judging import EQUAL, IMPROVEMENT, REGRESSION, judge
@@ -19,7 +20,9 @@ LAWS = (Lognormal(2.0), Lognormal(2.0))
 
 def cells_of(changes: Changes, repetition: int, sizes: int) -> list[CellChange]:
     """One simulated comparison of 24 cells as `judge` gets it, the first context size the headline."""
-    value, stderr = (array[repetition].reshape(CELLS, sizes) for array in (changes.value, changes.stderr))
+    value, stderr, charge = (
+        array[repetition].reshape(CELLS, sizes) for array in (changes.value, changes.stderr, changes.charge)
+    )
     nothing = np.full(sizes, np.nan)
     return [
         CellChange(
@@ -32,7 +35,7 @@ def cells_of(changes: Changes, repetition: int, sizes: int) -> list[CellChange]:
             by_mean=np.ones(sizes, dtype=bool),
             base_risk=nothing,
             head_risk=nothing,
-            change=Contrast(value[index], stderr[index], changes.degrees),
+            change=Contrast(value[index], stderr[index], changes.degrees, charge[index]),
         )
         for index in range(CELLS)
     ]
@@ -40,8 +43,8 @@ def cells_of(changes: Changes, repetition: int, sizes: int) -> list[CellChange]:
 
 @pytest.mark.parametrize("sizes", [1, 4])
 def test_the_judge_is_the_simulated_gate(sizes: int) -> None:
-    truth = np.where(np.arange(CELLS * sizes) < 4 * sizes, np.log(1.05), np.log1p(MARGIN))
-    changes = paired_changes(LAWS, 3, (REPETITIONS, CELLS * sizes), 1024, sizes).shifted(truth)
+    truth: Array = np.where(np.arange(CELLS * sizes) < 4 * sizes, np.log(1.05), np.log1p(MARGIN))
+    (changes,) = paired_changes(LAWS, 3, (REPETITIONS, CELLS * sizes), 1024, sizes, [truth])
     weights = None if sizes == 1 else headline_weights(CELLS, sizes)
     expected = gate(changes, MARGIN, ALPHA, weights).reshape(REPETITIONS, CELLS, sizes).any(-1)
     for repetition in range(REPETITIONS):
@@ -51,7 +54,7 @@ def test_the_judge_is_the_simulated_gate(sizes: int) -> None:
 
 
 def test_no_change_is_red_in_at_most_one_run_in_twenty() -> None:
-    changes = paired_changes(LAWS, 4, (REPETITIONS, CELLS), 1024)
+    (changes,) = paired_changes(LAWS, 4, (REPETITIONS, CELLS), 1024)
     verdicts = [{item.verdict for item in judge(cells_of(changes, r, 1), MARGIN, ALPHA)} for r in range(REPETITIONS)]
     assert sum(REGRESSION in found for found in verdicts) <= 0.05 * REPETITIONS
     assert sum(IMPROVEMENT in found for found in verdicts) <= 0.05 * REPETITIONS

@@ -14,10 +14,15 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from evidence.nightly_on_losses import night_values, read_cells
+from evidence.nightly_simulations import alarm_nights
 from icl_bench.compare.cells import ComparedCell
+from icl_bench.compare.comparison import find_changes
 from icl_bench.compare.nightly.evidence import standings
+from icl_bench.compare.nightly.gate import charged
 from icl_bench.compare.nightly.state import Night, NightlyState, NightValue, WatchedCell, read_state, write_state
 from icl_bench.places import Place
+from icl_bench.tables.stored_losses import open_losses
 from tests.command import Done
 from tests.synthetic_runs import Synthetic, invoke
 
@@ -236,6 +241,29 @@ def test_an_alarm_is_found_again_though_later_nights_are_good() -> None:
     assert alarmed
     assert after.alarmed == alarmed
     assert after.log_e < math.log(20.0)
+
+
+def test_the_simulated_nights_are_the_gates() -> None:
+    """evidence/nightly_on_losses.py adds nights up as the state does."""
+    estimates = np.random.default_rng(1).normal(np.linspace(0.0, 0.06, 6), 0.02, (12, 6))
+    gate = standings(state_of(estimates.tolist()))
+    found = alarm_nights(estimates, np.full_like(estimates, 0.02), 255.0, 0.01, 0.05)
+    assert [f"night {night - 1}" if night <= 12 else "" for night in found] == [item.alarmed for item in gate]
+    assert 0 < sum(night <= 12 for night in found) < 6
+
+
+@pytest.mark.parametrize("tail", [None, 0.9])
+def test_a_simulated_night_is_what_the_gate_makes_of_it(tmp_path: Path, tail: float | None) -> None:
+    base = dataclasses.replace(NIGHT, tail=tail)
+    head = dataclasses.replace(base, factors={"one": 1.02, "two": 1.1})
+    before, after = (open_losses(run.write(tmp_path / name)) for name, run in (("base", base), ("head", head)))
+    changes = find_changes(before, after, "squared_error", headline_only=True, kinds={})
+    gate = {item.cell.name: item for item in changes.cells}
+    for one, other in zip(read_cells(before), read_cells(after), strict=True):
+        chosen = np.arange(len(one.losses))[:, None]
+        value, stderr = night_values(one, chosen, (other.losses / one.losses)[:, None])
+        assert value[0] == pytest.approx(charged(gate[one.name]), rel=1e-3)
+        assert stderr[0] == pytest.approx(gate[one.name].change.stderr[gate[one.name].headline], rel=1e-3)
 
 
 @pytest.mark.parametrize("format_name", ["terminal", "markdown", "json", "junit", "github"])
