@@ -42,14 +42,6 @@ def plot(
     ] = None,
     width: Annotated[float, typer.Option(help="Inches; a column of a two-column paper has 3.25.")] = 5.5,
     height: Annotated[float | None, typer.Option(help="Inches [default: what the panels take].")] = None,
-    overlay: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--overlay",
-            help="CSV with severity (or context_size) and value, if wanted scenario and label: a curve of your own,"
-            " such as a theory's, over skill, severity or context.",
-        ),
-    ] = None,
 ) -> None:
     """Draw one figure of finished runs: vector, fonts as text, colours that everyone can tell apart.
 
@@ -57,7 +49,6 @@ def plot(
     nothing, when a run has nothing to draw.
     """
     from icl_bench.figures.drawing import plot as draw
-    from icl_bench.figures.overlay import read_overlays
     from icl_bench.figures.request import Request
 
     request = Request(
@@ -69,7 +60,6 @@ def plot(
         metric=metric,
         width=width,
         height=height,
-        overlays=read_overlays(overlay or (), kind),
     )
     draw(runs, request)
     say(f"wrote {destination}")

@@ -9,7 +9,6 @@ from icl_bench.errors import IncompleteError
 from icl_bench.figures.choice import Choice
 from icl_bench.figures.curve_panels import CurvePanel, draw_panels
 from icl_bench.figures.loaded_run import LoadedRun
-from icl_bench.figures.overlay import overlaid
 from icl_bench.figures.places import chosen_points
 from icl_bench.figures.request import Request
 from icl_bench.figures.series import against_context
@@ -32,7 +31,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: no chosen model has a {choice.metric} at a chosen scenario and severity;"
             " choose others with --models, --scenarios and --severity (`icl-bench report` says what failed)"
         )
-    return draw_panels(request, runs, choice, overlaid(panels, request.overlays), PANEL_INCHES)
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "examples in context")
 
 
 def _panel(runs: Sequence[LoadedRun], point: Point, choice: Choice) -> CurvePanel:
@@ -42,8 +41,7 @@ def _panel(runs: Sequence[LoadedRun], point: Point, choice: Choice) -> CurvePane
         for place in [other.place for other in run.summary.points if _same(other, point)]
         for item in against_context(run, index, place, choice.of(run), choice.metric)
     )
-    text = "examples in context"
-    return CurvePanel(point_text(point), point.place.scenario, text, series, float, _whole_ticks)
+    return CurvePanel(point_text(point), series, float, _whole_ticks)
 
 
 def _same(one: Point, other: Point) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from icl_bench.figures.curves import BAND, REFERENCE_LINES, ValueAxis, overlay_line
+from icl_bench.figures.curves import BAND, REFERENCE_LINES, ValueAxis
 from icl_bench.figures.model_looks import style_of
 from icl_bench.figures.page import Key
-from icl_bench.figures.series import BAYES, MODEL, OVERLAY, ZERO, Series
+from icl_bench.figures.series import BAYES, MODEL, ZERO, Series
 from icl_bench.figures.style import DASHES, REFERENCE_GREY, name_text, paler
 from icl_bench.rendering.looks import Look
 
@@ -33,7 +33,6 @@ def curve_key(
         *_models(models, looks, len(runs), found),
         *_runs(runs),
         *_references(found),
-        *_overlays(found),
         *_marks(found, scale, transparent=transparent),
     ]
     return Key(tuple(handle for handle, _ in entries), tuple(text for _, text in entries))
@@ -73,13 +72,6 @@ def _references(found: Sequence[Series]) -> list[tuple[Artist, str]]:
 
     roles = {series.role for series in found}
     return [(Line2D([], [], **REFERENCE_LINES[role]), text) for role, text in REFERENCE_TEXTS.items() if role in roles]
-
-
-def _overlays(found: Sequence[Series]) -> list[tuple[Artist, str]]:
-    from matplotlib.lines import Line2D
-
-    labels = dict(sorted({(series.run, series.name) for series in found if series.role == OVERLAY}))
-    return [(Line2D([], [], **overlay_line(number)), name_text(label)) for number, label in labels.items()]
 
 
 def _marks(found: Sequence[Series], scale: ValueAxis, *, transparent: bool) -> list[tuple[Artist, str]]:

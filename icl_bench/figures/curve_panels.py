@@ -1,4 +1,4 @@
-"""Panels of curves side by side on one scale of values, for the figures `skill`, `severity` and `context`."""
+"""Panels of curves side by side on one scale of values, for the figures `severity` and `context`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.model_looks import model_looks, style_of
 from icl_bench.figures.page import finish, label_panel, panel_grid
 from icl_bench.figures.request import Request
-from icl_bench.figures.series import MODEL, OVERLAY, CurveMark, Series
+from icl_bench.figures.series import MODEL, Series
 from icl_bench.scores.metric_wording import axis_text
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ class CurvePanel:
     """The curves of one panel."""
 
     label: str
-    scenario: str
-    x_text: str  # what the horizontal axis measures
     series: tuple[Series, ...]
     place: Callable[[float], float]  # x of a mark -> x on the axis
     dress: Callable[[Axes, float], None]  # gives the horizontal axis its ticks; the panel's width in inches
@@ -40,16 +38,6 @@ class CurvePanel:
         """Whether any model has a number here."""
         return any(series.role == MODEL for series in self.series)
 
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The least and the largest x of a mark."""
-        xs = [mark.x for series in self.series for mark in series.marks]
-        return min(xs), max(xs)
-
-    def overlay(self, label: str, number: int, points: Sequence[tuple[float, float]]) -> Series:
-        """Return a curve of the user's with these points, (x, value)."""
-        return Series(OVERLAY, label, number, tuple(CurveMark(x, value) for x, value in points))
-
 
 def draw_panels(
     request: Request,
@@ -57,6 +45,7 @@ def draw_panels(
     choice: Choice,
     panels: Sequence[CurvePanel],
     size: tuple[float, float],
+    x_text: str,
     *,
     scale: ValueAxis | None = None,
     y_text: str | None = None,
@@ -79,8 +68,8 @@ def draw_panels(
             draw_series(axes, series, how, panel.place, scale, transparent=request.transparent)
         if place.is_left:
             axes.set_ylabel(y_text or axis_text(runs[0].summary.roles, choice.metric))
-        if place.is_lowest or len({panel.x_text for panel in panels}) > 1:
-            axes.set_xlabel(panel.x_text)
+        if place.is_lowest:
+            axes.set_xlabel(x_text)
     names = [run.name for run in runs]
     drawn = [panel.series for panel in panels]
     key = curve_key(choice.models, found, names, drawn, scale, transparent=request.transparent)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icl_bench.figures.series import BAYES, MODEL, OVERLAY, ZERO, CurveMark, Series
+from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series
 from icl_bench.figures.style import MARKERS, REFERENCE_GREY, ModelStyle, decade_ticks, log_limits, power_text
 
 if TYPE_CHECKING:
@@ -29,16 +29,6 @@ REFERENCE_LINES: dict[str, dict[str, Any]] = {
     BAYES: {"color": REFERENCE_GREY, "linewidth": 0.9, "linestyle": "solid"},
     ZERO: {"color": REFERENCE_GREY, "linewidth": 0.8, "linestyle": (0.0, (5.0, 2.5))},
 }
-
-OVERLAY_INK = "black"
-OVERLAY_DASHES = ((3.0, 1.2), (1.0, 1.0), (5.0, 1.2, 1.0, 1.2), (7.0, 2.0))
-
-
-def overlay_line(number: int, *, alone: bool = False) -> dict[str, Any]:
-    """Return how the user's curve of this number is drawn; one point `alone` is a cross."""
-    dashes = (0.0, OVERLAY_DASHES[number % len(OVERLAY_DASHES)])
-    return {"color": OVERLAY_INK, "linewidth": 1.0, "linestyle": dashes, "marker": "x" if alone else ""}
-
 
 Place = Callable[[float], float]
 
@@ -81,7 +71,7 @@ def _linear_axis(found: Sequence[Series]) -> ValueAxis:
 def _log_limits(found: Sequence[Series]) -> tuple[float, float]:
     values = {
         role: [mark.value for series in found if series.role == role for mark in series.marks if mark.value is not None]
-        for role in (MODEL, ZERO, BAYES, OVERLAY)
+        for role in (MODEL, ZERO, BAYES)
     }
     everything = [value for numbers in values.values() for value in numbers]
     everything += [end for series in found for mark in series.marks for end in _near_ends(mark)]
@@ -118,9 +108,6 @@ def draw_series(
     axes: Axes, series: Series, how: ModelStyle, place: Place, scale: ValueAxis, *, transparent: bool
 ) -> None:
     """Draw one curve; `place` maps the marks' x to the axis."""
-    if series.role == OVERLAY:
-        _draw_overlay(axes, series, place, scale)
-        return
     if series.role != MODEL:
         _draw_reference(axes, series, place)
         return
@@ -134,7 +121,7 @@ def draw_series(
             _draw_line(axes, segments, how, place, filled=not is_median)
         for segment in segments:
             _draw_intervals(axes, segment, how, place, scale, transparent=transparent)
-    _draw_off_scale(axes, series, how.colour, place, scale)
+    _draw_off_scale(axes, series, how, place, scale)
 
 
 def _kind_and_absence(mark: CurveMark) -> tuple[bool, bool]:
@@ -148,14 +135,6 @@ def _draw_reference(axes: Axes, series: Series, place: Place) -> None:
         zorder=4 if series.role == BAYES else 1.5,
     )
     line.set(**REFERENCE_LINES[series.role])
-
-
-def _draw_overlay(axes: Axes, series: Series, place: Place, scale: ValueAxis) -> None:
-    marks = series.marks
-    values = [math.nan if mark.value is None else mark.value for mark in marks]
-    [line] = axes.plot([place(mark.x) for mark in marks], values, zorder=4.5)
-    line.set(**overlay_line(series.run, alone=len(marks) == 1))
-    _draw_off_scale(axes, series, OVERLAY_INK, place, scale)
 
 
 def _draw_line(
@@ -217,7 +196,7 @@ def _draw_intervals(
                 axes.fill_between(xs, lows, highs, facecolor="none", edgecolor=how.colour, linewidth=0.3, zorder=2)
 
 
-def _draw_off_scale(axes: Axes, series: Series, colour: str, place: Place, scale: ValueAxis) -> None:
+def _draw_off_scale(axes: Axes, series: Series, how: ModelStyle, place: Place, scale: ValueAxis) -> None:
     low, high = scale.low, scale.high
     for marker, edge, beyond in (  # triangles inside the panel, their tips at its edge
         (6, high, [mark for mark in series.marks if mark.value is not None and mark.value > high]),
@@ -229,7 +208,7 @@ def _draw_off_scale(axes: Axes, series: Series, colour: str, place: Place, scale
                 [edge] * len(beyond),
                 linestyle="none",
                 marker=marker,
-                color=colour,
+                color=how.colour,
                 markersize=3.5,
                 zorder=5,
             )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from icl_bench.errors import UsageError
-from icl_bench.figures.overlay import X_NAMES, OverlayCurve
 from icl_bench.names import nearest
 
 KINDS = ("skill", "severity", "context", "heatmap", "scores", "agreement", "interaction", "breakdown")
@@ -33,7 +32,6 @@ class Request:
     metric: str | None = None  # None: the kind's own choice
     width: float = TEXT_WIDTH  # inches
     height: float | None = None  # inches; None: what the panels take
-    overlays: tuple[OverlayCurve, ...] = ()  # curves of the user's own, as read_overlays returns them
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -51,7 +49,6 @@ class Request:
         for option, given, kinds in (
             ("--metric", self.metric is not None, WITH_METRIC),
             ("--severity", bool(self.severities), WITH_SEVERITY),
-            ("--overlay", bool(self.overlays), tuple(X_NAMES)),
         ):
             if given and self.kind not in kinds:
                 raise UsageError(f"{option} means nothing to --kind {self.kind}; it is for {', '.join(kinds)}")

@@ -10,11 +10,9 @@ from icl_bench.errors import IncompleteError
 from icl_bench.figures.choice import Choice
 from icl_bench.figures.curve_panels import CurvePanel, draw_panels
 from icl_bench.figures.loaded_run import LoadedRun
-from icl_bench.figures.overlay import overlaid
 from icl_bench.figures.request import Request
 from icl_bench.figures.series import against_severity, dialled, identity_severity
 from icl_bench.figures.severity_axis import draw_severities, severity_axis
-from icl_bench.figures.wording import dial_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +29,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: no chosen model has a {choice.metric} in a chosen scenario with one severity;"
             " choose others with --models and --scenarios (joint shifts: --kind interaction), or run such a scenario"
         )
-    return draw_panels(request, runs, choice, overlaid(panels, request.overlays), PANEL_INCHES)
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "severity")
 
 
 def _has_dial(runs: Sequence[LoadedRun], scenario: str) -> bool:
@@ -48,5 +46,4 @@ def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePan
     axis = severity_axis([mark.x for item in series for mark in item.marks] or [0.0])
     identities = [identity_severity(run, scenario) for run in runs]
     identity = next((value for value in identities if value is not None), None)
-    dress = partial(draw_severities, axis=axis, identity=identity)
-    return CurvePanel(scenario, scenario, dial_text(runs, scenario), series, axis.position, dress)
+    return CurvePanel(scenario, series, axis.position, partial(draw_severities, axis=axis, identity=identity))

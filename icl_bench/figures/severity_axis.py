@@ -29,16 +29,8 @@ class SeverityAxis:
     positions: tuple[float, ...]
 
     def position(self, severity: float) -> float:
-        """Return where a severity between the ends of the axis stands."""
-        if severity in self.severities:
-            return self.positions[self.severities.index(severity)]
-        finite = [value for value in self.severities if math.isfinite(value)]
-        if len(finite) < 2 or not math.isfinite(severity):
-            return math.nan
-        low, high = _transform(finite[0], finite), _transform(finite[-1], finite)
-        share = (_transform(severity, finite) - low) / (high - low)
-        start, end = self.position(finite[0]), self.position(finite[-1])
-        return start + share * (end - start)
+        """Return where a severity of the axis stands."""
+        return self.positions[self.severities.index(severity)]
 
     def ticks(self, spacing: float, kept: float | None) -> tuple[tuple[float, str], ...]:
         """Return positions and texts at least `spacing` apart; the severity `kept` is always one of them."""

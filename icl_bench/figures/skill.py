@@ -11,11 +11,9 @@ from icl_bench.figures.choice import Choice
 from icl_bench.figures.curve_panels import CurvePanel, draw_panels
 from icl_bench.figures.curves import ValueAxis
 from icl_bench.figures.loaded_run import LoadedRun
-from icl_bench.figures.overlay import overlaid
 from icl_bench.figures.request import Request
 from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series, identity_severity
 from icl_bench.figures.severity_axis import draw_severities, severity_axis
-from icl_bench.figures.wording import dial_text
 from icl_bench.scores.skill_records import CELL, UNSHIFTED, SkillScore
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: {notes[0] if notes else 'no chosen model has a skill in a chosen scenario'};"
             " --kind severity draws risks"
         )
-    panels = overlaid(panels, request.overlays)
     values = [
         mark.value for panel in panels for series in panel.series for mark in series.marks if mark.value is not None
     ]
@@ -46,7 +43,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
     scale = ValueAxis(max(LOWEST, least) - ROOM, 1.0 + ROOM, is_log=False)
     held = {run.summary.skills.basis for run in runs} - {""}
     text = "skill" if held == {"bayes"} else "skill (held against f)" if held == {"f"} else "skill (Bayes, or f)"
-    return draw_panels(request, runs, choice, panels, PANEL_INCHES, scale=scale, y_text=text)
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "severity", scale=scale, y_text=text)
 
 
 def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePanel | None:
@@ -64,8 +61,9 @@ def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePan
     axis = severity_axis(xs)
     identities = [identity_severity(run, scenario) for run in runs]
     identity = next((value for value in identities if value is not None), None)
-    dress = partial(draw_severities, axis=axis, identity=identity)
-    return CurvePanel(scenario, scenario, dial_text(runs, scenario), (*lines, *models), axis.position, dress)
+    return CurvePanel(
+        scenario, (*lines, *models), axis.position, partial(draw_severities, axis=axis, identity=identity)
+    )
 
 
 def _series(run: LoadedRun, index: int, scenario: str, model: str) -> Series | None:
