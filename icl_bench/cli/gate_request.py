@@ -166,7 +166,9 @@ class GateRequest:
         if self.metric is not None and self.metric not in known:
             told = f"--metric {self.metric}: --baseline {self.baseline} holds {', '.join(known)}"
             if self.metric in {spec.label for spec in suite.metrics}:
-                raise NotComparableError(f"{told}; a baseline keeps one loss and what skill needs, chosen by: {self.way_to_a_baseline}")
+                raise NotComparableError(
+                    f"{told}; a baseline keeps one loss and what skill needs, chosen by: {self.way_to_a_baseline}"
+                )
             raise UsageError(told)
 
     def _check_prompts(self, base: StoredLosses) -> None:

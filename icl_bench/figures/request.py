@@ -13,6 +13,7 @@ KINDS = ("skill", "severity", "context", "heatmap", "scores", "agreement", "inte
 OVERLAID = ("skill", "severity", "context")
 """Kinds that lay several runs over each other; the others take one run."""
 WITH_METRIC = ("severity", "context", "heatmap")
+WITH_OVERLAY = ("skill", "severity", "context")
 WITH_SEVERITY = ("context", "heatmap", "agreement", "interaction")
 SUFFIXES = (".pdf", ".svg", ".png", ".eps")
 TEXT_WIDTH = 5.5
@@ -30,6 +31,7 @@ class Request:
     scenarios: tuple[str, ...] = ()
     severities: tuple[str, ...] = ()  # as the tables print them; empty: all, or the kind's own choice
     metric: str | None = None  # None: the kind's own choice
+    overlays: tuple[Path, ...] = ()  # CSV files of curves to lay over the figure
     width: float = TEXT_WIDTH  # inches
     height: float | None = None  # inches; None: what the panels take
 
@@ -49,6 +51,7 @@ class Request:
         for option, given, kinds in (
             ("--metric", self.metric is not None, WITH_METRIC),
             ("--severity", bool(self.severities), WITH_SEVERITY),
+            ("--overlay", bool(self.overlays), WITH_OVERLAY),
         ):
             if given and self.kind not in kinds:
                 raise UsageError(f"{option} means nothing to --kind {self.kind}; it is for {', '.join(kinds)}")

@@ -11,7 +11,7 @@ from icl_bench.scores.rows import ScoreRows, Statistic
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
 
-MODEL, BAYES, ZERO = "model", "bayes", "zero"
+MODEL, BAYES, ZERO, OVERLAY = "model", "bayes", "zero", "overlay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class CurveMark:
 class Series:
     """One curve."""
 
-    role: str  # model | bayes (its risk under the test law) | zero (predicting zero)
-    name: str  # the model's label; empty for a reference line
-    run: int  # index of the run
+    role: str  # model | bayes (its risk under the test law) | zero (predicting zero) | overlay (a user's own)
+    name: str  # the model's label, or the overlay's; empty for a reference line
+    run: int  # index of the run; of the label among the overlays
     marks: tuple[CurveMark, ...]  # by x
 
     @property

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from icl_bench.errors import IncompleteError
 from icl_bench.figures.choice import Choice
-from icl_bench.figures.curve_panels import CurvePanel, draw_panels
+from icl_bench.figures.curve_panel import CurvePanel
+from icl_bench.figures.curve_panels import draw_panels
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.request import Request
 from icl_bench.figures.series import against_severity, dialled, identity_severity
@@ -46,4 +47,5 @@ def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePan
     axis = severity_axis([mark.x for item in series for mark in item.marks] or [0.0])
     identities = [identity_severity(run, scenario) for run in runs]
     identity = next((value for value in identities if value is not None), None)
-    return CurvePanel(scenario, series, axis.position, partial(draw_severities, axis=axis, identity=identity))
+    dress = partial(draw_severities, axis=axis, identity=identity)
+    return CurvePanel(scenario, scenario, "", series, axis.position, dress)

@@ -59,6 +59,7 @@ PALETTE = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "<", "X", ">", "p", "h")
 """As many as `icl_bench.rendering.looks` counts, as the palette has colours."""
 DASHES: tuple[tuple[float, ...], ...] = ((), (4.0, 1.5), (1.2, 1.2), (5.0, 1.2, 1.2, 1.2), (7.0, 2.0))
+INK = "#000000"
 REFERENCE_GREY = "#555555"
 LIGHT_GREY = "#BBBBBB"
 LONGEST_NAME = 36
