@@ -34,7 +34,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: no chosen model has a {choice.metric} at a chosen scenario and severity;"
             " choose others with --models, --scenarios and --severity (`icl-bench report` says what failed)"
         )
-    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "examples in context")
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES)
 
 
 def _panel(runs: Sequence[LoadedRun], point: Point, choice: Choice) -> CurvePanel:
@@ -46,7 +46,13 @@ def _panel(runs: Sequence[LoadedRun], point: Point, choice: Choice) -> CurvePane
     )
     xs = [mark.x for item in series for mark in item.marks]
     return CurvePanel(
-        point_text(point), point.place.scenario, point.place.label, series, partial(_within, xs=xs), _whole_ticks
+        point_text(point),
+        point.place.scenario,
+        "examples in context",
+        point.place.label,
+        series,
+        partial(_within, xs=xs),
+        _whole_ticks,
     )
 
 

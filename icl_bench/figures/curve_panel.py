@@ -18,6 +18,7 @@ class CurvePanel:
 
     label: str
     scenario: str
+    x_text: str  # what its horizontal axis is
     severity: str  # as tables print it; empty where the severity is the horizontal axis
     series: tuple[Series, ...]
     place: Callable[[float], float]  # x of a mark -> x on the axis; nan off the panel

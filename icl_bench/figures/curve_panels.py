@@ -12,7 +12,7 @@ from icl_bench.figures.curves import ValueAxis, draw_series, draw_values, value_
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.model_looks import model_looks, style_of
 from icl_bench.figures.overlay import check_seen, laid_over
-from icl_bench.figures.page import finish, label_panel, panel_grid
+from icl_bench.figures.page import finish, label_panel, name_below, panel_grid
 from icl_bench.figures.request import Request
 from icl_bench.figures.series import Series
 from icl_bench.scores.metric_wording import axis_text
@@ -30,7 +30,6 @@ def draw_panels(
     choice: Choice,
     panels: Sequence[CurvePanel],
     size: tuple[float, float],
-    x_text: str,
     *,
     axis_of: Callable[[Sequence[Sequence[Series]]], ValueAxis] | None = None,
     y_text: str | None = None,
@@ -45,6 +44,7 @@ def draw_panels(
     scale = axis_of(drawn) if axis_of else value_axis(drawn, linear=negative)
     check_seen(panels, scale)
     found = model_looks(runs)
+    texts = [panel.x_text for panel in panels]
     grid = panel_grid(request, [len(panels)], *size, MARGIN_INCHES, sharey=True)
     for place, panel in zip(grid.panels, panels, strict=True):
         axes = place.axes
@@ -56,8 +56,8 @@ def draw_panels(
             draw_series(axes, series, how, panel.place, scale, transparent=request.transparent)
         if place.is_left:
             axes.set_ylabel(y_text or axis_text(runs[0].summary.roles, choice.metric))
-        if place.is_lowest:
-            axes.set_xlabel(x_text)
+        if place.is_lowest or len(set(texts)) > 1:
+            name_below(axes, panel.x_text, grid.panel_width)
     names = [run.name for run in runs]
     key = curve_key(choice.models, found, names, drawn, scale, transparent=request.transparent)
     return finish(request, grid.figure, key)

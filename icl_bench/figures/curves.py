@@ -107,7 +107,7 @@ def draw_values(axes: Axes, scale: ValueAxis) -> None:
 
     if not scale.is_log:
         axes.set_ylim(scale.low, scale.high)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
         return
     axes.set_yscale("log")
     axes.set_ylim(scale.low, scale.high)

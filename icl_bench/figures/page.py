@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PANELS = 120
-TITLE_CHARACTER_INCHES = 0.058
+TITLE_CHARACTER_INCHES, SMALL_CHARACTER_INCHES = 0.058, 0.048
+SMALL_POINTS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,22 @@ def panel_grid(
 
 def label_panel(axes: Axes, text: str, width: float) -> None:
     """Write what a panel shows above its left edge, in as many lines as its width (inches) takes."""
-    at_most = max(8, int(width / TITLE_CHARACTER_INCHES))
+    axes.set_title(_in_lines(text, width, TITLE_CHARACTER_INCHES), loc="left", pad=4.0)
+
+
+def name_below(axes: Axes, text: str, width: float) -> None:
+    """Write what the horizontal axis is below a panel, in as many lines as its width (inches) takes."""
+    axes.set_xlabel(_in_lines(text, width, SMALL_CHARACTER_INCHES), labelpad=1.5, fontsize=SMALL_POINTS)
+
+
+def _in_lines(text: str, width: float, character: float) -> str:
+    at_most = max(8, int(width / character))
     lines = [""]
     for piece in re.split(r"(?<=[ /])", printable(text)):
         if lines[-1] and len(lines[-1] + piece.rstrip()) > at_most:
             lines.append("")
         lines[-1] += piece
-    axes.set_title("\n".join(shortened(line.rstrip(), at_most) for line in lines), loc="left", pad=4.0)
+    return "\n".join(shortened(line.rstrip(), at_most) for line in lines)
 
 
 def add_key(figure: Figure, key: Key) -> float:

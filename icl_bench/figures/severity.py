@@ -12,13 +12,13 @@ from icl_bench.figures.curve_panel import CurvePanel
 from icl_bench.figures.curve_panels import draw_panels
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.request import Request
-from icl_bench.figures.series import against_severity, dialled, identity_severity
+from icl_bench.figures.series import against_severity, dial_text, dialled, identity_severity
 from icl_bench.figures.severity_axis import draw_severities, severity_axis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANEL_INCHES = (1.3, 1.3)
+PANEL_INCHES = (1.3, 1.45)
 
 
 def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
@@ -30,7 +30,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: no chosen model has a {choice.metric} in a chosen scenario with one severity;"
             " choose others with --models and --scenarios (joint shifts: --kind interaction), or run such a scenario"
         )
-    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "severity")
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES)
 
 
 def _has_dial(runs: Sequence[LoadedRun], scenario: str) -> bool:
@@ -48,4 +48,4 @@ def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePan
     identities = [identity_severity(run, scenario) for run in runs]
     identity = next((value for value in identities if value is not None), None)
     dress = partial(draw_severities, axis=axis, identity=identity)
-    return CurvePanel(scenario, scenario, "", series, axis.position, dress)
+    return CurvePanel(scenario, scenario, dial_text(runs, scenario), "", series, axis.position, dress)

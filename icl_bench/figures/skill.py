@@ -13,14 +13,14 @@ from icl_bench.figures.curve_panels import draw_panels
 from icl_bench.figures.curves import ValueAxis
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.request import Request
-from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series, identity_severity
+from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series, dial_text, identity_severity
 from icl_bench.figures.severity_axis import draw_severities, severity_axis
 from icl_bench.scores.skill_records import CELL, UNSHIFTED, SkillScore
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANEL_INCHES = (1.3, 1.3)
+PANEL_INCHES = (1.3, 1.45)
 ROOM = 0.06
 """What the axis has below the worst that is drawn, and above 1."""
 LOWEST = -1.0
@@ -39,7 +39,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
         )
     held = {run.summary.skills.basis for run in runs} - {""}
     text = "skill" if held == {"bayes"} else "skill (held against f)" if held == {"f"} else "skill (Bayes, or f)"
-    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "severity", axis_of=_value_axis, y_text=text)
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES, axis_of=_value_axis, y_text=text)
 
 
 def _value_axis(drawn: Sequence[Sequence[Series]]) -> ValueAxis:
@@ -64,7 +64,7 @@ def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePan
     identities = [identity_severity(run, scenario) for run in runs]
     identity = next((value for value in identities if value is not None), None)
     dress = partial(draw_severities, axis=axis, identity=identity)
-    return CurvePanel(scenario, scenario, "", (*lines, *models), axis.position, dress)
+    return CurvePanel(scenario, scenario, dial_text(runs, scenario), "", (*lines, *models), axis.position, dress)
 
 
 def _series(run: LoadedRun, index: int, scenario: str, model: str) -> Series | None:

@@ -21,7 +21,9 @@ def panel(scenario: str, *xs: float, severity: str = "") -> CurvePanel:
     """A panel with one model at these severities."""
     series = Series(MODEL, "model", 0, tuple(CurveMark(x, 0.5) for x in xs))
     label = f"{scenario} {severity}".strip()
-    return CurvePanel(label, scenario, severity, (series,), severity_axis(xs).position, lambda _axes, _width: None)
+    return CurvePanel(
+        label, scenario, "severity", severity, (series,), severity_axis(xs).position, lambda _axes, _width: None
+    )
 
 
 PANELS = (panel("covariate/scale", 0.5, 1.0, 2.0), panel("noise/heavy_tail", 2.5, 5.0, math.inf))
