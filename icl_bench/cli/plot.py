@@ -38,7 +38,7 @@ def plot(
     ] = "",
     metric: Annotated[
         str | None,
-        options.metric_option("What is shown [default: the risk where there is one; heatmap: as reports]."),
+        options.metric_option("What is shown [default: the risk where there is one; heatmap: skill]."),
     ] = None,
     overlay: Annotated[
         list[Path] | None,

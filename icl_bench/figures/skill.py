@@ -15,6 +15,7 @@ from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.request import Request
 from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series, dial_text, identity_severity
 from icl_bench.figures.severity_axis import draw_severities, severity_axis
+from icl_bench.figures.wording import skill_text
 from icl_bench.scores.skill_records import CELL, UNSHIFTED, SkillScore
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: {notes[0] if notes else 'no chosen model has a skill in a chosen scenario'};"
             " --kind severity draws risks"
         )
-    held = {run.summary.skills.basis for run in runs} - {""}
-    text = "skill" if held == {"bayes"} else "skill (held against f)" if held == {"f"} else "skill (Bayes, or f)"
+    text = skill_text(run.summary.skills.basis for run in runs)
     return draw_panels(request, runs, choice, panels, PANEL_INCHES, axis_of=_value_axis, y_text=text)
 
 
