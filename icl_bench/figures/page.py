@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icl_bench.errors import UsageError
@@ -136,12 +137,12 @@ def finish(request: Request, figure: Figure, key: Key) -> Figure:
     return figure
 
 
-def write_figure(request: Request, figure: Figure) -> None:
+def write_figure(figure: Figure, out: Path) -> None:
     """Write the figure to its file, whole or not at all; the same figure gives the same bytes.
 
     Raises UsageError when the page is too small for what is on it, OutputError when the disk refuses.
     """
-    suffix = request.out.suffix.lower()
+    suffix = out.suffix.lower()
     metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(suffix, {})
     written = io.BytesIO()
     with warnings.catch_warnings():
@@ -153,7 +154,7 @@ def write_figure(request: Request, figure: Figure) -> None:
                 f"{figure.get_figwidth():g} x {figure.get_figheight():.3g} inches are too small for this figure:"
                 " give more --width or --height, or choose fewer --models or --scenarios"
             ) from error
-    with replacing(request.out) as temporary:
+    with replacing(out) as temporary:
         temporary.write_bytes(_undated(written.getvalue()) if suffix == ".eps" else written.getvalue())
 
 

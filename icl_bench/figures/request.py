@@ -26,7 +26,7 @@ class Request:
     """One figure as the user wants it; raises UsageError, with what is allowed, when that cannot be."""
 
     kind: str
-    out: Path
+    out: Path | None  # None: the figure is drawn for Python
     models: tuple[str, ...] = ()  # names or globs; empty: all
     scenarios: tuple[str, ...] = ()
     severities: tuple[str, ...] = ()  # as the tables print them; empty: all, or the kind's own choice
@@ -40,7 +40,7 @@ class Request:
             raise UsageError(
                 f"no figure is called {self.kind!r}{nearest(self.kind, KINDS)}; expected one of {', '.join(KINDS)}"
             )
-        if self.out.suffix.lower() not in SUFFIXES:
+        if self.out is not None and self.out.suffix.lower() not in SUFFIXES:
             raise UsageError(
                 f"--out {self.out}: expected a file that ends with one of {', '.join(SUFFIXES)};"
                 " the ending is the format"
@@ -59,4 +59,4 @@ class Request:
     @property
     def transparent(self) -> bool:
         """Whether the format can draw one thing through another; PostScript cannot."""
-        return self.out.suffix.lower() != ".eps"
+        return self.out is None or self.out.suffix.lower() != ".eps"
