@@ -9,7 +9,7 @@ import numpy as np
 
 from icl_bench.errors import IncompleteError
 from icl_bench.figures.choice import Choice
-from icl_bench.figures.heatmap_tiles import CROSS, DOT, MINUS, Shades, Tile, TileColumn, draw_tiles
+from icl_bench.figures.heatmap_tiles import BELOW_ZERO, CROSS, DOT, MINUS, Shades, Tile, TileColumn, draw_tiles
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.page import Key, finish
 from icl_bench.figures.places import chosen_points
@@ -125,8 +125,8 @@ def _key(run: LoadedRun, columns: Sequence[TileColumn], shades: Shades, note: st
 
     cells = [cell for column in columns for cell in column.cells]
     entries: list[tuple[Artist, str]] = []
-    if shades.signed and any(value < 0.0 for value in _values(columns)):
-        entries.append((Line2D([], [], **MINUS), "below 0: worse than predicting zero"))
+    if shades.signed and any(value <= BELOW_ZERO for value in _values(columns)):
+        entries.append((Line2D([], [], **MINUS), f"{-BELOW_ZERO:g} or more below predicting zero"))
     if any(cell.value is None for cell in cells):
         entries.append((Line2D([], [], **CROSS), "no number"))
     if any(cell.is_median for cell in cells):

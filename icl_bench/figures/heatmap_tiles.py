@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CELL_INCHES, NAMES_INCHES, LABELS_INCHES = 0.11, 1.2, 1.0
+BELOW_ZERO = -0.05
+"""A shade nearer to zero is as good as white, whichever its sign."""
 CROSS: dict[str, Any] = {
     "marker": "x",
     "linestyle": "none",
@@ -63,7 +65,7 @@ class Shades:
     lowest: float | None = None  # values below it are drawn as it is: 0 has no logarithm; None: linear
     at: tuple[float, ...] = ()  # values to write beside the shades of a linear scale; empty: matplotlib's own choice
     bounded: bool = False  # no value lies beyond the ends
-    signed: bool = False  # tiles below zero are marked: a grey print does not tell both ends apart
+    signed: bool = False  # tiles clearly below zero are marked: a grey print does not tell both ends apart
 
     def ticks(self) -> list[float] | None:
         """Return the values to write beside the shades; None: matplotlib's own choice."""
@@ -120,7 +122,7 @@ def _band(axes: Axes, columns: Sequence[TileColumn], models: Sequence[str], shad
             numbers[y, x] = cell.value if shades.lowest is None else max(cell.value, shades.lowest)
             if cell.is_median:
                 marks["dot"].append((x, y))
-            if shades.signed and cell.value < 0.0:
+            if shades.signed and cell.value <= BELOW_ZERO:
                 marks["minus"].append((x, y))
     for name, how in (("cross", CROSS), ("dot", {**DOT, "markersize": 2.0}), ("minus", MINUS)):
         if marks[name]:

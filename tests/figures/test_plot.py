@@ -88,7 +88,7 @@ def texts(root: ElementTree.Element) -> list[str]:
             {"covariate/scale", "noise/variance", "length/interpolation", "noise variance", "risk", "Bayes", "∞"},
         ),
         ("context", {"unshifted", "examples in context", "risk", "Bayes", "open: median, no mean exists"}),
-        ("heatmap", {"unshifted", "joint/both", "0.5", "no number", "below 0: worse than predicting zero", "2 x 4"}),
+        ("heatmap", {"unshifted", "joint/both", "0.5", "no number", "0.05 or more below predicting zero", "2 x 4"}),
         ("scores", {"covariate", "noise", "length", "joint", "SDR", "AUSC", "fewer severities than the run has"}),
         ("agreement", {"unshifted", "ols", "Bayes under the test law", "squared distance / risk of zero"}),
         ("interaction", {"joint/both 2 x 0", "joint/both 2 x 4", "interaction (log risk)", "95% interval"}),
