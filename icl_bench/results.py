@@ -1,9 +1,9 @@
-"""A finished run as Python sees it: its tables and its skill as frames, its first screen. No torch."""
+"""A finished run as Python sees it: its tables and its skill as frames, its first screen, its figures. No torch."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -13,6 +13,7 @@ from icl_bench.tables.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 SCREEN = 100
 """Columns of the first screen in `summary()` unless told."""
@@ -94,6 +95,42 @@ class Run:
 
         return "\n".join(line.plain for line in brief.lines(read_overview(self.path), width))
 
+    def plot(
+        self,
+        kind: str = "skill",
+        *,
+        models: str | Sequence[str] = (),
+        scenarios: str | Sequence[str] = (),
+        severities: str | float | Sequence[str | float] = (),
+        metric: str | None = None,
+        overlay: str | Path | Sequence[str | Path] = (),
+        width: float = 5.5,
+        height: float | None = None,
+        out: str | Path | None = None,
+    ) -> Figure:
+        """Return a figure of the run as matplotlib has it, the one that `icl-bench plot` writes.
+
+        `kind` is skill, severity, context, heatmap, scores, agreement, interaction or breakdown; models and scenarios
+        are names or globs, `overlay` CSV files of own curves, width and height inches. `out` is a file (pdf, svg, png
+        or eps) to write it to as well, its text kept as text. Raises UsageError when that cannot be asked of the run
+        or matplotlib is missing, IncompleteError when there is nothing to draw.
+        """
+        from icl_bench.figures.drawing import plot
+        from icl_bench.figures.request import Request
+
+        request = Request(
+            kind=kind,
+            out=None if out is None else Path(out),
+            models=_names(models),
+            scenarios=_names(scenarios),
+            severities=_names([severities] if isinstance(severities, str | float | int) else severities),
+            metric=metric,
+            overlays=tuple(map(Path, [overlay] if isinstance(overlay, str | Path) else overlay)),
+            width=width,
+            height=height,
+        )
+        return plot([self.path], request)
+
     def __repr__(self) -> str:
         """Return three lines: what was run, how it ended, and who holds up best."""
         manifest, cells = self.manifest, self.manifest.cells
@@ -126,6 +163,12 @@ class Run:
             return scoreboard(read_overview(self.path))
         except IclBenchError as error:
             return f"<pre>{escape(repr(self))}\n{escape(str(error))}</pre>"
+
+
+def _names(given: str | Sequence[str | float]) -> tuple[str, ...]:
+    """Return names, those of a text between its commas, as on the command line."""
+    parts = [given] if isinstance(given, str) else [item if isinstance(item, str) else f"{item:g}" for item in given]
+    return tuple(name.strip() for part in parts for name in part.split(",") if name.strip())
 
 
 def _frame(record: type[Any], records: Iterable[Any], types: dict[str, str]) -> pd.DataFrame:

@@ -38,7 +38,15 @@ def plot(
     ] = "",
     metric: Annotated[
         str | None,
-        options.metric_option("What is shown [default: the risk where there is one; heatmap: as reports]."),
+        options.metric_option("What is shown [default: the risk where there is one; heatmap: skill]."),
+    ] = None,
+    overlay: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--overlay",
+            metavar="FILE.csv",
+            help="Own curves on skill, severity or context: columns x, value, and perhaps scenario, label; repeatable.",
+        ),
     ] = None,
     width: Annotated[float, typer.Option(help="Inches; a column of a two-column paper has 3.25.")] = 5.5,
     height: Annotated[float | None, typer.Option(help="Inches [default: what the panels take].")] = None,
@@ -58,6 +66,7 @@ def plot(
         scenarios=names_in(scenarios),
         severities=names_in(severity),
         metric=metric,
+        overlays=tuple(overlay or ()),
         width=width,
         height=height,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from icl_bench.errors import IncompleteError
 from icl_bench.figures.choice import Choice
-from icl_bench.figures.curve_panels import CurvePanel, draw_panels
+from icl_bench.figures.curve_panel import CurvePanel
+from icl_bench.figures.curve_panels import draw_panels
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.places import chosen_points
 from icl_bench.figures.request import Request
@@ -31,7 +34,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: no chosen model has a {choice.metric} at a chosen scenario and severity;"
             " choose others with --models, --scenarios and --severity (`icl-bench report` says what failed)"
         )
-    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "examples in context")
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES)
 
 
 def _panel(runs: Sequence[LoadedRun], point: Point, choice: Choice) -> CurvePanel:
@@ -41,7 +44,21 @@ def _panel(runs: Sequence[LoadedRun], point: Point, choice: Choice) -> CurvePane
         for place in [other.place for other in run.summary.points if _same(other, point)]
         for item in against_context(run, index, place, choice.of(run), choice.metric)
     )
-    return CurvePanel(point_text(point), series, float, _whole_ticks)
+    xs = [mark.x for item in series for mark in item.marks]
+    return CurvePanel(
+        point_text(point),
+        point.place.scenario,
+        "examples in context",
+        point.place.label,
+        series,
+        partial(_within, xs=xs),
+        _whole_ticks,
+    )
+
+
+def _within(x: float, xs: Sequence[float]) -> float:
+    """Return a size's place on the axis; nan beyond the sizes that were asked for."""
+    return x if min(xs) <= x <= max(xs) else math.nan
 
 
 def _same(one: Point, other: Point) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from icl_bench.figures.curves import BAND, REFERENCE_LINES, ValueAxis
+from icl_bench.figures.curves import BAND, REFERENCE_LINES, ValueAxis, overlay_line
 from icl_bench.figures.model_looks import style_of
 from icl_bench.figures.page import Key
-from icl_bench.figures.series import BAYES, MODEL, ZERO, Series
+from icl_bench.figures.series import BAYES, MODEL, OVERLAY, ZERO, Series
 from icl_bench.figures.style import DASHES, REFERENCE_GREY, name_text, paler
 from icl_bench.rendering.looks import Look
 
@@ -33,6 +33,7 @@ def curve_key(
         *_models(models, looks, len(runs), found),
         *_runs(runs),
         *_references(found),
+        *_overlays(found, scale),
         *_marks(found, scale, transparent=transparent),
     ]
     return Key(tuple(handle for handle, _ in entries), tuple(text for _, text in entries))
@@ -72,6 +73,21 @@ def _references(found: Sequence[Series]) -> list[tuple[Artist, str]]:
 
     roles = {series.role for series in found}
     return [(Line2D([], [], **REFERENCE_LINES[role]), text) for role, text in REFERENCE_TEXTS.items() if role in roles]
+
+
+def _overlays(found: Sequence[Series], scale: ValueAxis) -> list[tuple[Artist, str]]:
+    from matplotlib.lines import Line2D
+
+    laid: dict[str, list[Series]] = {}
+    for series in found:
+        if series.role == OVERLAY:
+            laid.setdefault(series.name, []).append(series)
+    entries: list[tuple[Artist, str]] = []
+    for label, curves in laid.items():
+        values = [mark.value for series in curves for mark in series.marks if mark.value is not None]
+        beyond = "" if all(map(scale.holds, values)) else " (partly off the scale)"
+        entries.append((Line2D([], [], **overlay_line(curves[0].run)), name_text(label) + beyond))
+    return entries
 
 
 def _marks(found: Sequence[Series], scale: ValueAxis, *, transparent: bool) -> list[tuple[Artist, str]]:

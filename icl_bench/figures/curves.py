@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series
-from icl_bench.figures.style import MARKERS, REFERENCE_GREY, ModelStyle, decade_ticks, log_limits, power_text
+from icl_bench.figures.series import BAYES, MODEL, OVERLAY, ZERO, CurveMark, Series
+from icl_bench.figures.style import INK, MARKERS, REFERENCE_GREY, ModelStyle, decade_ticks, log_limits, power_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,14 @@ REFERENCE_LINES: dict[str, dict[str, Any]] = {
     BAYES: {"color": REFERENCE_GREY, "linewidth": 0.9, "linestyle": "solid"},
     ZERO: {"color": REFERENCE_GREY, "linewidth": 0.8, "linestyle": (0.0, (5.0, 2.5))},
 }
+OVERLAY_DASHES: tuple[tuple[float, ...], ...] = ((3.0, 1.2), (1.0, 1.0), (6.0, 1.2, 1.0, 1.2), (8.0, 2.0))
+"""As many labels can be laid over a figure."""
+
+
+def overlay_line(number: int) -> dict[str, Any]:
+    """Return how the curve of a user's label is drawn: ink that no model and no reference has."""
+    return {"color": INK, "linewidth": 1.2, "linestyle": (0.0, OVERLAY_DASHES[number % len(OVERLAY_DASHES)])}
+
 
 Place = Callable[[float], float]
 
@@ -58,20 +66,24 @@ def value_axis(panels: Iterable[Sequence[Series]], *, linear: bool) -> ValueAxis
 
 
 def _linear_axis(found: Sequence[Series]) -> ValueAxis:
-    values = [mark.value for series in found for mark in series.marks if mark.value is not None]
+    values = _values(series for series in found if series.role != OVERLAY)
+    laid = _values(series for series in found if series.role == OVERLAY)
     low, high = min(values, default=0.0), max(values, default=1.0)
-    reach = (high - low) or abs(high) or 1.0  # an interval wider than all values does not set the scale
+    reach = (high - low) or abs(high) or 1.0  # what lies further off than all values are wide does not set the scale
     ends = [end for series in found for mark in series.marks for end in (mark.low, mark.high) if end is not None]
-    near = [end for end in ends if low - reach <= end <= high + reach]
+    near = [end for end in (*ends, *laid) if low - reach <= end <= high + reach]
     low, high = min([low, *near]), max([high, *near])
     room = 0.05 * (high - low) or 0.5 * abs(high) or 0.5
     return ValueAxis(low - room, high + room, is_log=False)
 
 
+def _values(found: Iterable[Series]) -> list[float]:
+    return [mark.value for series in found for mark in series.marks if mark.value is not None]
+
+
 def _log_limits(found: Sequence[Series]) -> tuple[float, float]:
     values = {
-        role: [mark.value for series in found if series.role == role for mark in series.marks if mark.value is not None]
-        for role in (MODEL, ZERO, BAYES)
+        role: _values(series for series in found if series.role == role) for role in (MODEL, ZERO, BAYES, OVERLAY)
     }
     everything = [value for numbers in values.values() for value in numbers]
     everything += [end for series in found for mark in series.marks for end in _near_ends(mark)]
@@ -95,7 +107,7 @@ def draw_values(axes: Axes, scale: ValueAxis) -> None:
 
     if not scale.is_log:
         axes.set_ylim(scale.low, scale.high)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
         return
     axes.set_yscale("log")
     axes.set_ylim(scale.low, scale.high)
@@ -108,6 +120,9 @@ def draw_series(
     axes: Axes, series: Series, how: ModelStyle, place: Place, scale: ValueAxis, *, transparent: bool
 ) -> None:
     """Draw one curve; `place` maps the marks' x to the axis."""
+    if series.role == OVERLAY:
+        _draw_overlay(axes, series, place)
+        return
     if series.role != MODEL:
         _draw_reference(axes, series, place)
         return
@@ -135,6 +150,13 @@ def _draw_reference(axes: Axes, series: Series, place: Place) -> None:
         zorder=4 if series.role == BAYES else 1.5,
     )
     line.set(**REFERENCE_LINES[series.role])
+
+
+def _draw_overlay(axes: Axes, series: Series, place: Place) -> None:
+    xs = [place(mark.x) for mark in series.marks]
+    ys = [math.nan if mark.value is None else mark.value for mark in series.marks]
+    marker = "_" if len(xs) == 1 else None  # a line of one point is not seen
+    axes.plot(xs, ys, **overlay_line(series.run), marker=marker, markersize=8.0, zorder=4.5)
 
 
 def _draw_line(

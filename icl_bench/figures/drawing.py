@@ -33,8 +33,8 @@ PAINTERS: dict[str, Callable[[Request, Sequence[LoadedRun], Choice], Figure]] = 
 """Every kind of request.KINDS."""
 
 
-def plot(folders: Sequence[Path], request: Request) -> None:
-    """Draw one figure of run folders into `request.out`.
+def plot(folders: Sequence[Path], request: Request) -> Figure:
+    """Draw one figure of run folders, and write it where the request names a file; then return it.
 
     Raises UsageError when the request does not fit the runs or matplotlib is missing, TableError when a folder is no
     run, IncompleteError when there is nothing to draw; then nothing is written.
@@ -43,14 +43,17 @@ def plot(folders: Sequence[Path], request: Request) -> None:
         raise UsageError(
             f"--kind {request.kind} takes one run, {len(folders)} came; {', '.join(OVERLAID)} take several"
         )
-    if not request.out.parent.is_dir() or request.out.is_dir():
+    if request.out is not None and (not request.out.parent.is_dir() or request.out.is_dir()):
         raise UsageError(f"--out {request.out}: expected a file in an existing folder")
     with _matplotlib().rc_context(SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in a script the font lacks
         manifests = [read_manifest(folder) for folder in folders]
         metric = _metric(request, manifests)
         runs = load_runs(folders, _needed(request.kind, metric, manifests[0]))
-        write_figure(request, PAINTERS[request.kind](request, runs, choose(request, runs, metric)))
+        figure = PAINTERS[request.kind](request, runs, choose(request, runs, metric))
+        if request.out is not None:
+            write_figure(figure, request.out)
+        return figure
 
 
 def _matplotlib() -> Any:

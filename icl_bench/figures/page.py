@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icl_bench.errors import UsageError
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PANELS = 120
-TITLE_CHARACTER_INCHES = 0.058
+TITLE_CHARACTER_INCHES, SMALL_CHARACTER_INCHES = 0.058, 0.048
+SMALL_POINTS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,22 @@ def panel_grid(
 
 def label_panel(axes: Axes, text: str, width: float) -> None:
     """Write what a panel shows above its left edge, in as many lines as its width (inches) takes."""
-    at_most = max(8, int(width / TITLE_CHARACTER_INCHES))
+    axes.set_title(_in_lines(text, width, TITLE_CHARACTER_INCHES), loc="left", pad=4.0)
+
+
+def name_below(axes: Axes, text: str, width: float) -> None:
+    """Write what the horizontal axis is below a panel, in as many lines as its width (inches) takes."""
+    axes.set_xlabel(_in_lines(text, width, SMALL_CHARACTER_INCHES), labelpad=1.5, fontsize=SMALL_POINTS)
+
+
+def _in_lines(text: str, width: float, character: float) -> str:
+    at_most = max(8, int(width / character))
     lines = [""]
     for piece in re.split(r"(?<=[ /])", printable(text)):
         if lines[-1] and len(lines[-1] + piece.rstrip()) > at_most:
             lines.append("")
         lines[-1] += piece
-    axes.set_title("\n".join(shortened(line.rstrip(), at_most) for line in lines), loc="left", pad=4.0)
+    return "\n".join(shortened(line.rstrip(), at_most) for line in lines)
 
 
 def add_key(figure: Figure, key: Key) -> float:
@@ -126,12 +137,12 @@ def finish(request: Request, figure: Figure, key: Key) -> Figure:
     return figure
 
 
-def write_figure(request: Request, figure: Figure) -> None:
+def write_figure(figure: Figure, out: Path) -> None:
     """Write the figure to its file, whole or not at all; the same figure gives the same bytes.
 
     Raises UsageError when the page is too small for what is on it, OutputError when the disk refuses.
     """
-    suffix = request.out.suffix.lower()
+    suffix = out.suffix.lower()
     metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(suffix, {})
     written = io.BytesIO()
     with warnings.catch_warnings():
@@ -143,7 +154,7 @@ def write_figure(request: Request, figure: Figure) -> None:
                 f"{figure.get_figwidth():g} x {figure.get_figheight():.3g} inches are too small for this figure:"
                 " give more --width or --height, or choose fewer --models or --scenarios"
             ) from error
-    with replacing(request.out) as temporary:
+    with replacing(out) as temporary:
         temporary.write_bytes(_undated(written.getvalue()) if suffix == ".eps" else written.getvalue())
 
 

@@ -35,17 +35,17 @@ def chosen_points(
 def _at_severities(points: Sequence[Point], wanted: Sequence[str]) -> tuple[Point, ...]:
     labels = list(dict.fromkeys(point.place.label for point in points if point.place.label))
     for text in wanted:
-        if not any(_is_severity(label, text) for label in labels):
+        if not any(is_severity(label, text) for label in labels):
             raise UsageError(
                 f"no chosen scenario has the severity {text!r}{nearest(text, labels)};"
                 f" there are: {', '.join(labels) or 'none'}"
             )
     return tuple(
-        point for point in points if not wanted or any(_is_severity(point.place.label, text) for text in wanted)
+        point for point in points if not wanted or any(is_severity(point.place.label, text) for text in wanted)
     )
 
 
-def _is_severity(label: str, text: str) -> bool:
+def is_severity(label: str, text: str) -> bool:
     """Tell whether a severity's label is the text, or the same number: `2` and `2.0`; a joint shift's dial for dial."""
     ours, theirs = label.split("x"), text.split("x")
     return len(ours) == len(theirs) and all(_same(one, other) for one, other in zip(ours, theirs, strict=True))

@@ -13,6 +13,7 @@ KINDS = ("skill", "severity", "context", "heatmap", "scores", "agreement", "inte
 OVERLAID = ("skill", "severity", "context")
 """Kinds that lay several runs over each other; the others take one run."""
 WITH_METRIC = ("severity", "context", "heatmap")
+WITH_OVERLAY = ("skill", "severity", "context")
 WITH_SEVERITY = ("context", "heatmap", "agreement", "interaction")
 SUFFIXES = (".pdf", ".svg", ".png", ".eps")
 TEXT_WIDTH = 5.5
@@ -25,11 +26,12 @@ class Request:
     """One figure as the user wants it; raises UsageError, with what is allowed, when that cannot be."""
 
     kind: str
-    out: Path
+    out: Path | None  # None: the figure is drawn for Python
     models: tuple[str, ...] = ()  # names or globs; empty: all
     scenarios: tuple[str, ...] = ()
     severities: tuple[str, ...] = ()  # as the tables print them; empty: all, or the kind's own choice
     metric: str | None = None  # None: the kind's own choice
+    overlays: tuple[Path, ...] = ()  # CSV files of curves to lay over the figure
     width: float = TEXT_WIDTH  # inches
     height: float | None = None  # inches; None: what the panels take
 
@@ -38,7 +40,7 @@ class Request:
             raise UsageError(
                 f"no figure is called {self.kind!r}{nearest(self.kind, KINDS)}; expected one of {', '.join(KINDS)}"
             )
-        if self.out.suffix.lower() not in SUFFIXES:
+        if self.out is not None and self.out.suffix.lower() not in SUFFIXES:
             raise UsageError(
                 f"--out {self.out}: expected a file that ends with one of {', '.join(SUFFIXES)};"
                 " the ending is the format"
@@ -49,6 +51,7 @@ class Request:
         for option, given, kinds in (
             ("--metric", self.metric is not None, WITH_METRIC),
             ("--severity", bool(self.severities), WITH_SEVERITY),
+            ("--overlay", bool(self.overlays), WITH_OVERLAY),
         ):
             if given and self.kind not in kinds:
                 raise UsageError(f"{option} means nothing to --kind {self.kind}; it is for {', '.join(kinds)}")
@@ -56,4 +59,4 @@ class Request:
     @property
     def transparent(self) -> bool:
         """Whether the format can draw one thing through another; PostScript cannot."""
-        return self.out.suffix.lower() != ".eps"
+        return self.out is None or self.out.suffix.lower() != ".eps"

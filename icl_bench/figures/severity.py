@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from icl_bench.errors import IncompleteError
 from icl_bench.figures.choice import Choice
-from icl_bench.figures.curve_panels import CurvePanel, draw_panels
+from icl_bench.figures.curve_panel import CurvePanel
+from icl_bench.figures.curve_panels import draw_panels
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.request import Request
-from icl_bench.figures.series import against_severity, dialled, identity_severity
+from icl_bench.figures.series import against_severity, dial_text, dialled, identity_severity
 from icl_bench.figures.severity_axis import draw_severities, severity_axis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANEL_INCHES = (1.3, 1.3)
+PANEL_INCHES = (1.3, 1.45)
 
 
 def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
@@ -29,7 +30,7 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: no chosen model has a {choice.metric} in a chosen scenario with one severity;"
             " choose others with --models and --scenarios (joint shifts: --kind interaction), or run such a scenario"
         )
-    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "severity")
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES)
 
 
 def _has_dial(runs: Sequence[LoadedRun], scenario: str) -> bool:
@@ -46,4 +47,5 @@ def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePan
     axis = severity_axis([mark.x for item in series for mark in item.marks] or [0.0])
     identities = [identity_severity(run, scenario) for run in runs]
     identity = next((value for value in identities if value is not None), None)
-    return CurvePanel(scenario, series, axis.position, partial(draw_severities, axis=axis, identity=identity))
+    dress = partial(draw_severities, axis=axis, identity=identity)
+    return CurvePanel(scenario, scenario, dial_text(runs, scenario), "", series, axis.position, dress)

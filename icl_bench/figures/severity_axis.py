@@ -17,6 +17,8 @@ LONG_SPAN = 8.0
 
 SMALLEST_SHARE = 1e-6
 """Severities below this share of the largest are as good as zero."""
+ROOM = 0.05
+"""What a panel has beyond the smallest and the largest severity, in units of the axis."""
 TICK_INCHES = 0.24
 """Severities are written at least this far apart."""
 
@@ -29,8 +31,16 @@ class SeverityAxis:
     positions: tuple[float, ...]
 
     def position(self, severity: float) -> float:
-        """Return where a severity of the axis stands."""
-        return self.positions[self.severities.index(severity)]
+        """Return where a severity stands; nan off the panel, and beside infinity, where the axis has no scale."""
+        if severity in self.severities:
+            return self.positions[self.severities.index(severity)]
+        finite = [value for value in self.severities if math.isfinite(value)]
+        if len(finite) < 2 or (finite[0] > 0.0 and severity <= 0.0):
+            return math.nan
+        first, last = (self.position(value) for value in (finite[0], finite[-1]))
+        low, here, high = (_transform(value, finite) for value in (finite[0], severity, finite[-1]))
+        place = first + (last - first) * (here - low) / (high - low)
+        return place if (first or -ROOM) <= place <= (last if last < 1.0 else 1.0 + ROOM) else math.nan
 
     def ticks(self, spacing: float, kept: float | None) -> tuple[tuple[float, str], ...]:
         """Return positions and texts at least `spacing` apart; the severity `kept` is always one of them."""
@@ -73,7 +83,7 @@ def draw_severities(axes: Axes, width: float, axis: SeverityAxis, identity: floa
     from matplotlib.ticker import FixedFormatter, FixedLocator
 
     ticks = axis.ticks(TICK_INCHES / max(width, TICK_INCHES), identity)
-    axes.set_xlim(-0.05, 1.05)
+    axes.set_xlim(-ROOM, 1.0 + ROOM)
     axes.xaxis.set_major_locator(FixedLocator([position for position, _ in ticks]))
     axes.xaxis.set_major_formatter(FixedFormatter([text for _, text in ticks]))
     if identity is not None and identity in axis.severities:

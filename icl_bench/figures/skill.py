@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 from icl_bench.errors import IncompleteError
 from icl_bench.figures.choice import Choice
-from icl_bench.figures.curve_panels import CurvePanel, draw_panels
+from icl_bench.figures.curve_panel import CurvePanel
+from icl_bench.figures.curve_panels import draw_panels
 from icl_bench.figures.curves import ValueAxis
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.request import Request
-from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series, identity_severity
+from icl_bench.figures.series import BAYES, MODEL, ZERO, CurveMark, Series, dial_text, identity_severity
 from icl_bench.figures.severity_axis import draw_severities, severity_axis
+from icl_bench.figures.wording import skill_text
 from icl_bench.scores.skill_records import CELL, UNSHIFTED, SkillScore
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANEL_INCHES = (1.3, 1.3)
+PANEL_INCHES = (1.3, 1.45)
 ROOM = 0.06
 """What the axis has below the worst that is drawn, and above 1."""
 LOWEST = -1.0
@@ -36,14 +38,14 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
             f"nothing to draw: {notes[0] if notes else 'no chosen model has a skill in a chosen scenario'};"
             " --kind severity draws risks"
         )
-    values = [
-        mark.value for panel in panels for series in panel.series for mark in series.marks if mark.value is not None
-    ]
-    least = min([0.0, *values])
-    scale = ValueAxis(max(LOWEST, least) - ROOM, 1.0 + ROOM, is_log=False)
-    held = {run.summary.skills.basis for run in runs} - {""}
-    text = "skill" if held == {"bayes"} else "skill (held against f)" if held == {"f"} else "skill (Bayes, or f)"
-    return draw_panels(request, runs, choice, panels, PANEL_INCHES, "severity", scale=scale, y_text=text)
+    text = skill_text(run.summary.skills.basis for run in runs)
+    return draw_panels(request, runs, choice, panels, PANEL_INCHES, axis_of=_value_axis, y_text=text)
+
+
+def _value_axis(drawn: Sequence[Sequence[Series]]) -> ValueAxis:
+    """Return the axis from the worst that is drawn, but at least -1, to 1."""
+    values = [mark.value for panel in drawn for series in panel for mark in series.marks if mark.value is not None]
+    return ValueAxis(max(LOWEST, min([0.0, *values])) - ROOM, 1.0 + ROOM, is_log=False)
 
 
 def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePanel | None:
@@ -61,9 +63,8 @@ def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePan
     axis = severity_axis(xs)
     identities = [identity_severity(run, scenario) for run in runs]
     identity = next((value for value in identities if value is not None), None)
-    return CurvePanel(
-        scenario, (*lines, *models), axis.position, partial(draw_severities, axis=axis, identity=identity)
-    )
+    dress = partial(draw_severities, axis=axis, identity=identity)
+    return CurvePanel(scenario, scenario, dial_text(runs, scenario), "", (*lines, *models), axis.position, dress)
 
 
 def _series(run: LoadedRun, index: int, scenario: str, model: str) -> Series | None:

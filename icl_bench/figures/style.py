@@ -59,6 +59,9 @@ PALETTE = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "<", "X", ">", "p", "h")
 """As many as `icl_bench.rendering.looks` counts, as the palette has colours."""
 DASHES: tuple[tuple[float, ...], ...] = ((), (4.0, 1.5), (1.2, 1.2), (5.0, 1.2, 1.2, 1.2), (7.0, 2.0))
+SKILL_COLOURS = ("#E8806A", "#F4F4F2", "#5FA8DC")
+"""Skill of -1, 0 and 1, as on the page (`--skill-low`, `--skill-mid`, `--skill-high` of page.css)."""
+INK = "#000000"
 REFERENCE_GREY = "#555555"
 LIGHT_GREY = "#BBBBBB"
 LONGEST_NAME = 36

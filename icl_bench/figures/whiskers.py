@@ -90,7 +90,7 @@ def _value_ticks(axes: Axes, scale: Scale) -> None:
 
     if not scale.logarithmic:
         axes.set_xlim(scale.low, scale.high)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
         return
     axes.set_xscale("log")
     axes.set_xlim(scale.low, scale.high)

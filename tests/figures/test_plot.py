@@ -71,10 +71,24 @@ def texts(root: ElementTree.Element) -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("skill", {"covariate/scale", "noise/variance", "severity", "skill", "Bayes", "predicting zero"}),
-        ("severity", {"covariate/scale", "noise/variance", "length/interpolation", "severity", "risk", "Bayes", "∞"}),
+        (
+            "skill",
+            {
+                "covariate/scale",
+                "noise/variance",
+                "scale c of x",
+                "examples beyond d",
+                "skill",
+                "Bayes",
+                "predicting zero",
+            },
+        ),
+        (
+            "severity",
+            {"covariate/scale", "noise/variance", "length/interpolation", "noise variance", "risk", "Bayes", "∞"},
+        ),
         ("context", {"unshifted", "examples in context", "risk", "Bayes", "open: median, no mean exists"}),
-        ("heatmap", {"unshifted", "joint/both", "0.5", "no number", "† risk / risk of zero", "2.5†", "2 x 4"}),
+        ("heatmap", {"unshifted", "joint/both", "0.5", "no number", "0.05 or more below predicting zero", "2 x 4"}),
         ("scores", {"covariate", "noise", "length", "joint", "SDR", "AUSC", "fewer severities than the run has"}),
         ("agreement", {"unshifted", "ols", "Bayes under the test law", "squared distance / risk of zero"}),
         ("interaction", {"joint/both 2 x 0", "joint/both 2 x 4", "interaction (log risk)", "95% interval"}),
@@ -87,6 +101,21 @@ def test_every_kind_says_what_it_shows(run_folder, tmp_path, kind, expected):
     assert expected <= set(found), found
     named = {"ols", "averaging", "fragile"} if kind == "skill" else {"bayes", "ols", "averaging", "zero", "fragile"}
     assert named <= set(found)
+
+
+def test_a_dial_is_named_below_its_panel_and_another_scenarios_is_a_severity(run_folder, tmp_path):
+    folder = tmp_path / "renamed"
+    folder.mkdir()
+    manifest, old, new = read_manifest(run_folder), "covariate/scale", "covariate/of-my-own"
+    scenarios = [new if name == old else name for name in manifest.scenarios]
+    identities = {new if name == old else name: place for name, place in manifest.identities.items()}
+    write_manifest(folder, replace(manifest, scenarios=scenarios, identities=identities))
+    rows = read_scores(run_folder / "scores.parquet").to_pylist()
+    write_scores(folder / "scores.parquet", [{**row, "scenario": row["scenario"].replace(old, new)} for row in rows])
+    found = texts(drawn(tmp_path / "both.svg", folder, "--kind", "severity", "--scenarios", f"{new},noise/variance"))
+    assert (found.count("severity"), found.count("noise variance")) == (1, 1)
+    alone = texts(drawn(tmp_path / "same.svg", run_folder, "--kind", "severity", "--scenarios", "*/heavy_tail"))
+    assert alone.count("degrees of freedom") == 1
 
 
 def test_every_kind_is_tried_above():
