@@ -52,12 +52,13 @@ def read_cells(folder: Path) -> tuple[tuple[str, ...], list[Cell]]:
     axes = {axis: {place.scenario for place in known if axis_of(place) == axis} for axis in map(axis_of, known)}
     found = []
     for place in known:
-        (loss_set,) = places[place]
-        held = columns.read(losses, loss_set)
+        held = [columns.read(losses, loss_set) for loss_set in places[place]]
         severities = sum(other.scenario == place.scenario for other in known)
         weight = 1.0 / (len(axes) * len(axes[axis_of(place)]) * severities)
-        errors = np.stack([held[model][columns.error][:, 0].astype(np.float64) for model in models], axis=1)
-        found.append(Cell(place.name, errors, held[columns.best[0]][columns.best[1]][:, 0].astype(np.float64), weight))
+        columned = [[own[model][columns.error][:, 0] for model in models] for own in held]
+        errors = np.concatenate([np.stack(own, axis=1) for own in columned]).astype(np.float64)
+        square = np.concatenate([own[columns.best[0]][columns.best[1]][:, 0] for own in held]).astype(np.float64)
+        found.append(Cell(place.name, errors, square, weight))
     return models, found
 
 
