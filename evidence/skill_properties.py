@@ -43,9 +43,8 @@ def lines(whole: Path, alone: Sequence[Path]) -> Iterator[str]:
     found = run_skills(whole)
     values = [score.skill for score in found.scores if score.skill is not None]
     yield f"{len(values):,} skills from {min(values):.4f} to {max(values):.4f}"
-    fixed = {
-        name: {score.skill for score in found.scores if score.model == name} - {None} for name in ("zero", "bayes")
-    }
+    known = [(score.model, score.skill) for score in found.scores if score.skill is not None]
+    fixed = {name: {skill for model, skill in known if model == name} for name in ("zero", "bayes")}
     yield "; ".join(f"{name}: {sorted(held)} in every cell and mean" for name, held in fixed.items())
     _, cells = read_cells(whole)
     here, mean = skills(cells)
