@@ -6,7 +6,9 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -16,6 +18,7 @@ from evidence import tables_page
 from icl_bench.cli.main import app
 from icl_bench.errors import MOVED
 from icl_bench.plugins import catalogue
+from icl_bench.statistics.skill import Answerable, cell_skills
 from icl_bench.tables.schema import baseline_schema, losses_schema, scores_schema, training_schema
 from tests.command import ROOT
 
@@ -38,6 +41,21 @@ def test_the_python_example_runs(
         exec(compile(block, "docs/python-api.md", "exec"), session)
     printed = capsys.readouterr().out
     assert "lsa-random-cov" in printed
+
+
+def test_the_page_of_scores_computes_skill_as_runs_do(capsys: pytest.CaptureFixture[str]) -> None:
+    session: dict[str, Any] = {}
+    for block in blocks("docs/scores.md", "python"):
+        exec(compile(block, "docs/scores.md", "exec"), session)
+    assert "one wild   0.182" in capsys.readouterr().out
+    random = np.random.default_rng(0)
+    best = random.standard_normal(64)
+    answers = best[:, None] + random.standard_t(1, (64, 40)) * np.geomspace(1e-3, 30.0, 40)
+    answers[:5, ::7] = np.nan
+    excess = np.where(np.isfinite(answers), (answers - best[:, None]) ** 2, np.inf)
+    found = cell_skills(excess, Answerable.of(best**2), np.arange(64)).score
+    assert found.min() < -0.5 < 0.9 < found.max()
+    assert found == pytest.approx([session["skill"](answers[:, at], best) for at in range(40)])
 
 
 def test_the_contributing_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
