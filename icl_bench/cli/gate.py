@@ -15,8 +15,13 @@ from icl_bench.errors import EXIT_INCOMPLETE, NotComparableError, OutputError, T
 from icl_bench.shipped import suite_file
 
 if TYPE_CHECKING:
+    from icl_bench.cli.gate_request import GateRequest
+    from icl_bench.compare.nightly.gate import NightlySettings
+    from icl_bench.compare.settings import Settings
     from icl_bench.compare.view import View
+    from icl_bench.results import Run
     from icl_bench.scores.summary import Summary
+    from icl_bench.tables.loss_sets import StoredLosses
 
 
 @guarded
@@ -58,11 +63,8 @@ def gate(
     runs ask different questions, 4 when cells are missing or failed.
     """
     from icl_bench.cli.gate_request import GateRequest
-    from icl_bench.compare.comparison import compare
-    from icl_bench.compare.comparison_view import view
     from icl_bench.compare.formats import FORMATS
     from icl_bench.compare.nightly import gate as nightly
-    from icl_bench.compare.nightly.view import view as nightly_view
     from icl_bench.tables.stored_losses import open_losses
 
     wanted = "json" if as_json else format_name
@@ -89,14 +91,35 @@ def gate(
         nightly.check_before(sequential, base, asked)
     if older is not None:
         say(f"note: {request.out} holds a run of {older or 'an earlier day'}; this one replaces it")
+    done = _run(request, executor, workers, time_limit)
+    shown = _judged(base, open_losses(done.path), sequential, asked, settings)
+    show(shown, wanted, None, verbose)
+    raise typer.Exit(_written(done.path, shown))
+
+
+def _judged(
+    base: StoredLosses, head: StoredLosses, sequential: Path | None, asked: NightlySettings, settings: Settings
+) -> View:
+    from icl_bench.compare.comparison import compare
+    from icl_bench.compare.comparison_view import view
+    from icl_bench.compare.nightly import gate as nightly
+    from icl_bench.compare.nightly.view import view as nightly_view
+
+    if sequential is not None:
+        return nightly_view(nightly.look(sequential, base, head, asked))
+    return view(compare(base, head, settings))
+
+
+def _run(request: GateRequest, executor: str, workers: int | None, time_limit: float) -> Run:
+    """Answer the suite afresh; what is incomplete is told on stderr."""
     done = answered(
-        suite_file(suite),
+        suite_file(request.suite),
         request.out,
         models=request.models,
         scenarios=request.scenarios,
-        n_prompts=prompts,
+        n_prompts=request.n_prompts,
         seeds=request.seeds,
-        device=device,
+        device=request.device,
         executor=executor,
         workers=workers,
         time_limit=time_limit,
@@ -105,13 +128,7 @@ def gate(
     )
     if not done.complete:
         say_incomplete(done)
-    head = open_losses(done.path)
-    if sequential is not None:
-        shown = nightly_view(nightly.look(sequential, base, head, asked))
-    else:
-        shown = view(compare(base, head, settings))
-    show(shown, wanted, None, verbose)
-    raise typer.Exit(_written(done.path, shown))
+    return done
 
 
 def _written(run: Path, shown: View) -> int:
