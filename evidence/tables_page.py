@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from icl_bench.tables.manifest import Manifest
 from icl_bench.tables.metric_cards import MetricCard
+from icl_bench.tables.model_cards import ModelCard
 from icl_bench.tables.schema import (
     CAME_WITH,
     SCHEMA_VERSION,
@@ -54,6 +55,7 @@ def tables() -> dict[str, str]:
         ),
         "manifest": _table(fields, field_rows(Manifest)),
         "metric_cards": _table(fields, field_rows(MetricCard)),
+        "model_cards": _table(fields, field_rows(ModelCard)),
         "scores": _table(columns, column_rows(scores_schema())),
         "losses": _table(columns, column_rows(losses_schema([]))),
         "baseline": _table(columns, column_rows(baseline_schema([]))),
