@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.random  # now, not at the first draw: its import swallows a Ctrl-C that comes meanwhile
 
 from icl_bench.arrays import Array
 from icl_bench.digests import bytes_digest, raw_digest, whole_number
