@@ -1,8 +1,10 @@
 """What skill promises, held on runs of a suite: range, fixed points, that quitting never pays, ranks over seeds.
 
-icl-bench run quick --seeds 0,1,2 --out results/three
-icl-bench run quick --seeds 0 --out results/seed-0      (and 1, and 2)
-python -m evidence.skill_properties results/three results/seed-0 results/seed-1 results/seed-2
+    icl-bench run quick --seeds 0,1,2 --out results/three
+    icl-bench run quick --seeds 0 --out results/seed-0      (and 1, and 2)
+    python -m evidence.skill_properties results/three results/seed-0 results/seed-1 results/seed-2
+
+A twin quits where its model is worse than predicting zero, prompt by prompt, or does not answer a cell at all.
 """
 
 from __future__ import annotations
@@ -41,9 +43,9 @@ def skills(cells: Sequence[Cell]) -> tuple[Array, Array]:
 def lines(whole: Path, alone: Sequence[Path]) -> Iterator[str]:
     """Yield one finding a line."""
     found = run_skills(whole)
-    values = [score.skill for score in found.scores if score.skill is not None]
-    yield f"{len(values):,} skills from {min(values):.4f} to {max(values):.4f}"
     known = [(score.model, score.skill) for score in found.scores if score.skill is not None]
+    values = [skill for _, skill in known]
+    yield f"{len(known):,} skills from {min(values):.4f} to {max(values):.4f}"
     fixed = {name: {skill for model, skill in known if model == name} for name in ("zero", "bayes")}
     yield "; ".join(f"{name}: {sorted(held)} in every cell and mean" for name, held in fixed.items())
     _, cells = read_cells(whole)

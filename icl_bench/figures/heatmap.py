@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from icl_bench.formatting import printable, shortened
 from icl_bench.scores.metric_wording import axis_text
 from icl_bench.scores.points import Point
 from icl_bench.scores.rows import Statistic
-from icl_bench.scores.skill_records import CELL, UNSHIFTED
+from icl_bench.scores.skill_records import CELL, UNSHIFTED, SkillScore
 from icl_bench.tables.metric_roles import MetricRoles
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
     points = chosen_points(request, runs, choice, every=True)
     if choice.metric or not run.summary.skills.basis:
         return _draw_metric(request, run, choice, points)
-    columns = [column for point in points if (column := _skill_column(run, point, choice.models)) is not None]
+    found = {**run.summary.skills.of(CELL), **run.summary.skills.of(UNSHIFTED)}
+    every = (_skill_column(run, point, choice.models, found) for point in points)
+    columns = [column for column in every if column is not None]
     if not _values(columns):
         raise IncompleteError(
             "nothing to draw: no chosen model has a skill at a chosen scenario and severity; choose others with"
@@ -58,11 +60,8 @@ def _draw_metric(request: Request, run: LoadedRun, choice: Choice, points: Seque
             " (`icl-bench report` says what failed)"
         )
     shades = _metric_shades(run.summary.roles, metric, values)
-    note = (
-        ""
-        if choice.metric
-        else shortened(printable(run.summary.skills.note), max(int(request.width / NOTE_CHARACTER_INCHES), 20))
-    )
+    longest = max(int(request.width / NOTE_CHARACTER_INCHES), 20)
+    note = "" if choice.metric else shortened(printable(run.summary.skills.note), longest)
     return finish(request, draw_tiles(request, columns, choice.models, shades), _key(run, columns, shades, note))
 
 
@@ -70,9 +69,10 @@ def _values(columns: Sequence[TileColumn]) -> list[float]:
     return [cell.value for column in columns for cell in column.cells if cell.value is not None]
 
 
-def _skill_column(run: LoadedRun, point: Point, models: Sequence[str]) -> TileColumn | None:
+def _skill_column(
+    run: LoadedRun, point: Point, models: Sequence[str], found: Mapping[tuple[str, str], SkillScore]
+) -> TileColumn | None:
     """Return the skill of a place; None where it is unshifted and another stands for it."""
-    found = {**run.summary.skills.of(CELL), **run.summary.skills.of(UNSHIFTED)}
     scores = [found.get((model, point.place.name)) for model in models]
     cells = tuple(Tile(None if score is None else score.skill, False) for score in scores)
     if point.place.identity and all(cell.value is None for cell in cells):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from icl_bench.errors import UsageError
 from icl_bench.names import nearest
+from icl_bench.rendering.dial_names import dial_names
 from icl_bench.scores.points import Point
 from icl_bench.scores.rows import ScoreRows
 from icl_bench.scores.summary import Summary, summarise
@@ -23,6 +24,7 @@ class LoadedRun:
     name: str  # in legends
     summary: Summary
     rows: ScoreRows
+    dials: Mapping[str, str]  # label of a scenario -> what its severity measures, where that is known
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -39,7 +41,12 @@ def load_runs(folders: Sequence[Path], metrics: Sequence[str]) -> tuple[LoadedRu
     """Return runs with their rows of `metrics`; TableError when one is no run."""
     summaries = [summarise(folder) for folder in folders]
     return tuple(
-        LoadedRun(name, summary, _rows(folder, [*metrics, *summary.roles.of_prompts]))
+        LoadedRun(
+            name,
+            summary,
+            _rows(folder, [*metrics, *summary.roles.of_prompts]),
+            dial_names(summary.manifest.scenarios, summary.manifest.suite_text),
+        )
         for name, folder, summary in zip(run_names(folders), folders, summaries, strict=True)
     )
 

@@ -11,9 +11,8 @@ from icl_bench.names import nearest
 
 KINDS = ("skill", "severity", "context", "heatmap", "scores", "agreement", "interaction", "breakdown")
 OVERLAID = ("skill", "severity", "context")
-"""Kinds that lay several runs over each other; the others take one run."""
+"""Kinds of curves: they lay several runs over each other, and a user's own curves; the others take one run."""
 WITH_METRIC = ("severity", "context", "heatmap")
-WITH_OVERLAY = ("skill", "severity", "context")
 WITH_SEVERITY = ("context", "heatmap", "agreement", "interaction")
 SUFFIXES = (".pdf", ".svg", ".png", ".eps")
 TEXT_WIDTH = 5.5
@@ -51,7 +50,7 @@ class Request:
         for option, given, kinds in (
             ("--metric", self.metric is not None, WITH_METRIC),
             ("--severity", bool(self.severities), WITH_SEVERITY),
-            ("--overlay", bool(self.overlays), WITH_OVERLAY),
+            ("--overlay", bool(self.overlays), OVERLAID),
         ):
             if given and self.kind not in kinds:
                 raise UsageError(f"{option} means nothing to --kind {self.kind}; it is for {', '.join(kinds)}")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.places import Place
-from icl_bench.rendering.dial_names import dial_names
 from icl_bench.scores.rows import ScoreRows, Statistic
 from icl_bench.tables.metric_roles import MetricRoles
 from icl_bench.tables.schema import PROMPTS
@@ -71,13 +70,6 @@ def dialled(run: LoadedRun, scenario: str) -> tuple[tuple[float, Place], ...]:
     """Return the severities of a scenario with exactly one dial; none for the reference and for joint shifts."""
     places = (point.place for point in run.summary.points if point.place.scenario == scenario)
     return tuple((place.severity, place) for place in places if place.severity is not None)
-
-
-def dial_text(runs: Sequence[LoadedRun], scenario: str) -> str:
-    """Return what the severity of a scenario measures, such as `noise variance`; `severity` where that is not known."""
-    manifests = [run.summary.manifest for run in runs]
-    known = (dial_names(manifest.scenarios, manifest.suite_text).get(scenario) for manifest in manifests)
-    return next(filter(None, known), "severity")
 
 
 def identity_severity(run: LoadedRun, scenario: str) -> float | None:

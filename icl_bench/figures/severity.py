@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from icl_bench.errors import IncompleteError
@@ -12,13 +11,11 @@ from icl_bench.figures.curve_panel import CurvePanel
 from icl_bench.figures.curve_panels import draw_panels
 from icl_bench.figures.loaded_run import LoadedRun
 from icl_bench.figures.request import Request
-from icl_bench.figures.series import against_severity, dial_text, dialled, identity_severity
-from icl_bench.figures.severity_axis import draw_severities, severity_axis
+from icl_bench.figures.series import against_severity, dialled
+from icl_bench.figures.severity_panel import PANEL_INCHES, severity_panel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-PANEL_INCHES = (1.3, 1.45)
 
 
 def draw(request: Request, runs: Sequence[LoadedRun], choice: Choice) -> Figure:
@@ -44,8 +41,4 @@ def _panel(runs: Sequence[LoadedRun], scenario: str, choice: Choice) -> CurvePan
         if dialled(run, scenario)
         for item in against_severity(run, index, scenario, choice.of(run), choice.metric)
     )
-    axis = severity_axis([mark.x for item in series for mark in item.marks] or [0.0])
-    identities = [identity_severity(run, scenario) for run in runs]
-    identity = next((value for value in identities if value is not None), None)
-    dress = partial(draw_severities, axis=axis, identity=identity)
-    return CurvePanel(scenario, scenario, dial_text(runs, scenario), "", series, axis.position, dress)
+    return severity_panel(runs, scenario, series)

@@ -9,11 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from icl_bench.cli.main import app
 from icl_bench.report.latex_skill import skill_table
 from icl_bench.scores.summary import summarise
+from tests.command import command
 
 PAPER = r"""
 \documentclass{article}
@@ -31,7 +30,7 @@ needs_latex = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def table(pages_run: Path) -> str:
-    done = CliRunner().invoke(app, ["report", str(pages_run), "--format", "latex", "--table", "skill"])
+    done = command("report", pages_run, "--format", "latex", "--table", "skill")
     assert done.exit_code == 0, done.stderr
     return done.stdout
 
@@ -41,9 +40,9 @@ def compiled(folder: Path, text: str) -> str:
     (label,) = re.findall(r"\\label\{tab:([^}]*)\}", text)
     (folder / "skill.tex").write_text(text, encoding="utf-8")
     (folder / "paper.tex").write_text(PAPER.replace("LABEL", label))
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    latex = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     for _ in range(2):
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300)
+        done = subprocess.run(latex, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300)
         assert done.returncode == 0, done.stdout[-2000:]
     return done.stdout
 

@@ -105,11 +105,15 @@ def shown_rows(page: Page, section: str) -> list[str]:
 
 
 def lines_drawn(page: Page, plot: str) -> int:
-    return page.value(f"document.querySelectorAll('#{plot} .scatterlayer .js-line').length")
+    return page.value(number_of_lines(plot))
+
+
+def number_of_lines(plot: str) -> str:
+    return f"document.querySelectorAll('#{plot} .scatterlayer .js-line').length"
 
 
 def drawn(plot: str, lines: int) -> str:
-    return f"document.querySelectorAll('#{plot} .scatterlayer .js-line').length === {lines}"
+    return f"{number_of_lines(plot)} === {lines}"
 
 
 def draw_all(page: Page) -> None:

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from icl_bench import shipped
-from icl_bench.cli.main import app
 from icl_bench.run.skill_validation import judge_places
 from icl_bench.suites.suite_file import load_suite
+from tests.command import command
 from tests.small_suites import suite_text
 
 DROWNED = suite_text(
@@ -51,6 +50,6 @@ def test_noise_that_drowns_the_labels_leaves_nothing_to_know(tmp_path: Path) -> 
     ],
 )
 def test_a_list_that_says_otherwise_is_refused(tmp_path: Path, left_out: list[str], said: str) -> None:
-    done = CliRunner().invoke(app, ["validate", str(written(tmp_path, left_out)), "--skill"])
+    done = command("validate", written(tmp_path, left_out), "--skill")
     assert done.exit_code == 2
     assert said in done.stderr
